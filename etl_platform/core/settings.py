@@ -1,0 +1,80 @@
+"""Settings of the platform, read from the environment (prefix ``ETL_``)."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_MEMORY_SHARE = 0.5
+_CGROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+def available_memory_bytes() -> int:
+    """Memory that this process may use: the cgroup's limit where there is one, else the host's."""
+    host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in _CGROUP_LIMITS:
+        if path.exists():
+            text = path.read_text().strip()
+            if text.isdigit():
+                return min(host, int(text))
+    return host
+
+
+def available_threads() -> int:
+    """Processors that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Settings(BaseSettings):
+    """Everything that an environment may change; each field is ``ETL_<FIELD>``.
+
+    ``lake_uri`` and the SQLite path of ``metastore_url`` may be relative: they are resolved
+    against the working directory when read.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ETL_", frozen=True, extra="ignore")
+
+    lake_uri: str = Field(
+        default=".etl/lake", description="Root of the lake: a folder, or s3://bucket/prefix."
+    )
+    metastore_url: str = Field(
+        default="sqlite:///.etl/metastore.db",
+        description="SQLAlchemy URL (or secret reference) of the platform's own records.",
+    )
+    memory_limit: int = Field(
+        default_factory=lambda: int(available_memory_bytes() * _MEMORY_SHARE),
+        description="Bytes that one process's engines may use; default half of the cgroup's limit.",
+        gt=64 * 1024 * 1024,
+    )
+    threads: int = Field(
+        default_factory=available_threads, description="Threads per process.", ge=1
+    )
+    temp_dir: str = Field(
+        default=".etl/tmp", description="Where engines spill what does not fit in memory."
+    )
+
+    @field_validator("lake_uri", "temp_dir")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        return value if "://" in value else str(Path(value).expanduser().absolute())
+
+    @field_validator("metastore_url")
+    @classmethod
+    def _absolute_sqlite(cls, value: str) -> str:
+        prefix = "sqlite:///"
+        if value.startswith(prefix) and value != prefix and ":memory:" not in value:
+            return prefix + str(Path(value[len(prefix) :]).expanduser().absolute())
+        return value
+
+
+@cache
+def get_settings() -> Settings:
+    """The process's settings, read once from the environment."""
+    return Settings()
