@@ -1,0 +1,1 @@
+"""Tests of etl_platform; the folders mirror the package."""
