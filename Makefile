@@ -1,0 +1,72 @@
+# Everything works on a fresh clone with Python 3.11 or newer, pip and make; see `make help`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+PORT ?= 3000
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+HOME_CONFIG := .dagster/dagster.yaml
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help venv demo dev test stress lint format bench lock browser clean
+
+help: ## Show what can be made
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(INSTALLED) ## Create .venv from requirements.lock (quick when nothing changed)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-compile --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@# Without byte code a short command spends half of its time on compiling imports.
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+	@touch $@
+
+$(HOME_CONFIG): dagster.yaml
+	@mkdir -p $(@D) && ln -sfn ../dagster.yaml $@
+
+demo: $(INSTALLED) $(HOME_CONFIG) ## Load, check and query the real flights data, and print what happened
+	DAGSTER_HOME=$(CURDIR)/.dagster $(BIN)/python -m etl_platform.demo
+
+dev: $(INSTALLED) $(HOME_CONFIG) ## Open the Dagster UI and daemon on 127.0.0.1 (PORT=3000) with the same definitions
+	DAGSTER_HOME=$(CURDIR)/.dagster PATH="$(CURDIR)/$(BIN):$$PATH" \
+		$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port $(PORT)
+
+test: $(INSTALLED) browser ## Run the tests (PYTEST_ARGS="-k name" for some of them)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+stress: $(INSTALLED) ## Run the long suites: kills by the hundred, millions of messages
+	$(BIN)/python -m pytest -m stress -s --timeout=3600 $(PYTEST_ARGS)
+
+lint: $(INSTALLED) ## Check format, lint rules and types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+
+format: $(INSTALLED) ## Format and fix what can be fixed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(INSTALLED) ## Time the platform beside its peers and print ratios
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+lock: $(INSTALLED) ## Rewrite requirements.lock with the newest releases that fit pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --upgrade --all-extras --universal --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements.lock
+
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qq -y --no-install-recommends chromium </dev/null >/dev/null; } \
+		|| echo "chromium is not installed: tests that need it say so"
+
+clean: ## Remove what the targets made: environment, lake, Dagster home, caches
+	rm -rf $(VENV) .dagster .etl .demo .benchmarks .pytest_cache .ruff_cache .hypothesis .test-artifacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
