@@ -1,0 +1,1 @@
+"""Alembic's environment for the metastore; run through ``etl_platform.metastore.migrate``."""

@@ -1,0 +1,121 @@
+"""The metastore's tables, for SQLite and PostgreSQL alike.
+
+A change here needs a migration in ``migrations/versions``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Float, Index, Integer, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC, also where the database has no time zones (SQLite)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# SQLite numbers rows by itself only in a column of exactly type INTEGER.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Base(DeclarativeBase):
+    """Base of the metastore's models."""
+
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way to declare it
+        str: Text(),
+        int: BigInteger(),
+        float: Float(),
+        datetime: UtcDateTime(),
+    }
+
+
+class Receipt(Base):
+    """One publication of a table."""
+
+    __tablename__ = "receipts"
+    __table_args__ = (
+        UniqueConstraint("lake", "table", "version_after", name="receipts_once"),
+        Index("receipts_newest", "table", "published_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    lake: Mapped[str]
+    table: Mapped[str]
+    version_after: Mapped[int]
+    mode: Mapped[str]
+    version_before: Mapped[int | None]
+    rows_inserted: Mapped[int]
+    rows_updated: Mapped[int]
+    rows_deleted: Mapped[int]
+    rows_total: Mapped[int]
+    size_bytes: Mapped[int]
+    files_added: Mapped[int]
+    files_removed: Mapped[int]
+    seconds: Mapped[float]
+    checksum: Mapped[str | None]
+    batch: Mapped[str | None]
+    run_id: Mapped[str | None]
+    published_at: Mapped[datetime]
+
+
+class Audit(Base):
+    """What the quality gate found for one batch."""
+
+    __tablename__ = "audits"
+    __table_args__ = (Index("audits_newest", "table", "id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    lake: Mapped[str]
+    table: Mapped[str]
+    version: Mapped[int | None]
+    run_id: Mapped[str | None]
+    outcomes: Mapped[str]
+    audited_at: Mapped[datetime]
+
+
+class Profile(Base):
+    """The profile of one version of a table; ``partition`` is empty for the whole table."""
+
+    __tablename__ = "profiles"
+    __table_args__ = (
+        UniqueConstraint("lake", "table", "version", "partition", name="profiles_once"),
+        Index("profiles_newest", "table", "version"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    lake: Mapped[str]
+    table: Mapped[str]
+    version: Mapped[int]
+    partition: Mapped[str]
+    profile: Mapped[str]
+    recorded_at: Mapped[datetime]
+
+
+class Query(Base):
+    """One statement that the query tool was given."""
+
+    __tablename__ = "queries"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    sql: Mapped[str]
+    status: Mapped[str]
+    rows: Mapped[int | None]
+    seconds: Mapped[float]
+    tables: Mapped[str]
+    error: Mapped[str | None]
+    role: Mapped[str | None]
+    started_at: Mapped[datetime]

@@ -1,0 +1,88 @@
+"""What the metastore keeps, as frozen records of plain values.
+
+Times are UTC-aware, sizes bytes, durations seconds; ``table`` is the SQL name (``shop.orders``) and
+``lake`` the URI of the lake that the table lives in.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+def now() -> datetime:
+    """The current time in UTC."""
+    return datetime.now(UTC)
+
+
+class Record(BaseModel):
+    """Base of the records: frozen, and a misspelt field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+
+
+class ReceiptRecord(Record):
+    """One publication of a table: what a commit changed. Unique by lake, table and version."""
+
+    lake: str
+    table: str
+    version_after: int
+    mode: str
+    version_before: int | None = None
+    rows_inserted: int = 0
+    rows_updated: int = 0
+    rows_deleted: int = 0
+    rows_total: int = 0
+    size_bytes: int = 0
+    files_added: int = 0
+    files_removed: int = 0
+    seconds: float = 0.0
+    checksum: str | None = None
+    batch: str | None = None
+    run_id: str | None = None
+    published_at: AwareDatetime = Field(default_factory=now)
+
+
+class AuditRecord(Record):
+    """What the quality gate found for one batch.
+
+    ``version`` is the version that the batch became, None when a blocking rule kept it out.
+    ``outcomes`` is a JSON list with one object per rule (``rule``, ``status``, ``severity``,
+    ``action``, ``failed_rows``, ...).
+    """
+
+    lake: str = ""
+    table: str
+    version: int | None
+    run_id: str | None
+    outcomes: str
+    audited_at: AwareDatetime = Field(default_factory=now)
+
+
+class ProfileRecord(Record):
+    """The profile of one version of a table, or of one of its partitions, as JSON text."""
+
+    lake: str = ""
+    table: str
+    version: int
+    partition: str | None
+    profile: str
+    recorded_at: AwareDatetime = Field(default_factory=now)
+
+
+class QueryRecord(Record):
+    """One statement that the query tool was given.
+
+    ``status`` is ``ok``, ``refused`` or ``failed``; ``tables`` is a JSON object from table name to
+    the version that the query read; ``rows`` is None unless the query finished.
+    """
+
+    sql: str
+    status: str = "ok"
+    rows: int | None = None
+    seconds: float = 0.0
+    tables: str = "{}"
+    error: str | None = None
+    role: str | None = None
+    started_at: AwareDatetime = Field(default_factory=now)
