@@ -1,1 +1,1 @@
-"""What every other folder stands on: errors, settings, names, types, secret references, DuckDB sessions."""
+"""What every other folder stands on: errors, settings, names, types, secrets, DuckDB sessions."""

@@ -48,7 +48,7 @@ def literal(text: str) -> str:
 
 
 def read_parquet(uris: Sequence[str]) -> str:
-    """The SQL table function that reads exactly these files, no globs and no hive columns inferred."""
+    """SQL that reads exactly these files: no globs, no columns inferred from paths."""
     files = ", ".join(literal(_no_glob(uri)) for uri in uris)
     return f"read_parquet([{files}], hive_partitioning = false)"
 

@@ -1,4 +1,7 @@
-"""One name for a table everywhere: asset key ``shop/orders`` = SQL ``shop.orders`` = ``<lake>/shop/orders``."""
+"""One name for a table everywhere.
+
+Asset key ``shop/orders`` = SQL ``shop.orders`` = folder ``<lake>/shop/orders``.
+"""
 
 from __future__ import annotations
 

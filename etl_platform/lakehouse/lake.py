@@ -1,0 +1,228 @@
+"""The lake: every table at every version, and the only way to change one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from etl_platform.core.duck import connect, quote
+from etl_platform.core.errors import UnknownName
+from etl_platform.core.names import TableName
+from etl_platform.core.settings import Settings, get_settings
+from etl_platform.core.staged import DataFile, Staged
+from etl_platform.lakehouse import maintenance, publish, staging
+from etl_platform.lakehouse.log import Snapshot, open_snapshot
+from etl_platform.lakehouse.publish import SchemaChange
+from etl_platform.lakehouse.receipt import Commit, Mode, Receipt
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """A table as it stands: ``columns`` maps names to Arrow type texts, sizes are bytes."""
+
+    name: TableName
+    version: int
+    rows: int
+    size_bytes: int
+    files: int
+    columns: Mapping[str, str]
+    partition_by: tuple[str, ...]
+    updated_at: datetime
+
+
+class Lake:
+    """Delta tables below one root, named ``<schema>/<name>``.
+
+    Args:
+        uri: folder of the lake; default ``settings.lake_uri``.
+        settings: limits for the engines; default from the environment.
+        storage_options: credentials and endpoint for object stores, as ``deltalake`` takes them.
+    """
+
+    def __init__(
+        self,
+        uri: str | None = None,
+        settings: Settings | None = None,
+        storage_options: dict[str, str] | None = None,
+    ) -> None:
+        self.settings = settings or get_settings()
+        self.uri = (uri or self.settings.lake_uri).rstrip("/")
+        self.storage_options = storage_options
+
+    def exists(self, table: TableName) -> bool:
+        return open_snapshot(self.uri, table, None, self.storage_options) is not None
+
+    def snapshot(self, table: TableName, version: int | None = None) -> Snapshot:
+        """One table at one version (default: the newest).
+
+        Raises:
+            UnknownName: the table or version does not exist, with the nearest name.
+        """
+        found = open_snapshot(self.uri, table, version, self.storage_options)
+        if found is None:
+            raise UnknownName("table", table.sql, [t.sql for t in self.names()])
+        return found
+
+    def names(self) -> list[TableName]:
+        """Every table of the lake, quarantine tables included, sorted."""
+        return maintenance.table_names(self.uri)
+
+    def tables(self) -> list[TableInfo]:
+        """What the lake holds now."""
+        return [self.info(name) for name in self.names()]
+
+    def info(self, table: TableName) -> TableInfo:
+        snapshot = self.snapshot(table)
+        newest = snapshot.delta.history(1)[0]
+        return TableInfo(
+            name=table,
+            version=snapshot.version,
+            rows=snapshot.rows,
+            size_bytes=snapshot.size_bytes,
+            files=len(snapshot.files),
+            columns={field.name: str(field.type) for field in snapshot.schema},
+            partition_by=snapshot.partition_by,
+            updated_at=datetime.fromtimestamp(newest["timestamp"] / 1000, UTC),
+        )
+
+    def version(self, table: TableName) -> int:
+        return self.snapshot(table).version
+
+    def schema(self, table: TableName, version: int | None = None) -> pa.Schema:
+        return self.snapshot(table, version).schema
+
+    def files(self, table: TableName, version: int | None = None) -> tuple[DataFile, ...]:
+        return self.snapshot(table, version).files
+
+    def relation_sql(self, table: TableName, version: int | None = None) -> str:
+        """DuckDB SQL for after FROM: exactly the rows of one version."""
+        return self.snapshot(table, version).relation_sql()
+
+    def scan(self, table: TableName, version: int | None = None) -> pl.LazyFrame:
+        """A table at one version as a Polars lazy frame; nothing is read yet."""
+        import polars as pl
+
+        return pl.scan_delta(self.snapshot(table, version).delta)
+
+    def stage(
+        self,
+        table: TableName,
+        data: object,
+        partition_by: tuple[str, ...] = (),
+        constants: Mapping[str, str] | None = None,
+    ) -> Staged:
+        """Write data as Parquet into the table's folder without making it visible.
+
+        Args:
+            data: an Arrow table or stream, a Polars frame or lazy frame, a pandas frame, or a
+                DuckDB relation. Streams are read once, in bounded memory.
+            partition_by: columns by which the files are split.
+            constants: text columns to add with one value each, when ``data`` lacks them.
+
+        Raises:
+            UnsupportedType, SchemaMismatch, UnknownName: see :func:`lakehouse.staging.stage`.
+        """
+        return staging.stage(self.settings, self.uri, table, data, partition_by, constants)
+
+    def publish(
+        self,
+        staged: Staged,
+        mode: Mode = Mode.REPLACE,
+        *,
+        key: tuple[str, ...] = (),
+        partition: Mapping[str, Any] | None = None,
+        batch: str | None = None,
+        run_id: str | None = None,
+        annotations: Mapping[str, str] | None = None,
+        schema_change: SchemaChange = "evolve",
+    ) -> Receipt:
+        """Make a stage visible in one Delta commit.
+
+        Args:
+            mode: how the staged rows meet those already there.
+            key: the columns that identify a row (``upsert``).
+            partition: partition column -> value that is replaced (``replace_partition``).
+            batch: identity of these rows; a batch that was committed before is not committed again.
+            run_id: recorded in the receipt.
+            annotations: facts that travel with the table, such as a watermark.
+            schema_change: ``evolve`` lets columns be added and types widened; ``any`` lets a
+                replacement change the columns as it likes.
+
+        Raises:
+            SchemaMismatch: the batch's columns do not fit, with the differences.
+            ConcurrentWrite: other writers were faster 20 times in a row.
+            PermanentError: an upsert key with nulls or duplicates; another partitioning.
+        """
+        return publish.publish(
+            self.settings,
+            self.uri,
+            staged,
+            mode,
+            key=key,
+            partition=partition,
+            batch=batch,
+            run_id=run_id,
+            annotations=annotations,
+            schema_change=schema_change,
+            storage_options=self.storage_options,
+        )
+
+    def discard(self, staged: Staged) -> None:
+        """Remove the files of a stage that will not be published."""
+        staging.discard_staged(self.uri, staged)
+
+    def history(self, table: TableName, limit: int | None = None) -> list[Commit]:
+        """Commits of a table, newest first."""
+        return self.snapshot(table).history(limit)
+
+    def annotation(self, table: TableName, key: str) -> str | None:
+        """A fact carried by the table's newest version, or None."""
+        found = open_snapshot(self.uri, table, None, self.storage_options)
+        return None if found is None else found.annotations().get(key)
+
+    def revert(self, table: TableName, to_version: int, run_id: str | None = None) -> Receipt:
+        """Make an earlier version the newest one. See :func:`lakehouse.maintenance.revert`."""
+        target = self.snapshot(table, to_version)
+        return maintenance.revert(self.snapshot(table), target, run_id)
+
+    def compact(self, table: TableName, run_id: str | None = None) -> Receipt | None:
+        """Merge small files; None when there is nothing to merge."""
+        return maintenance.compact(self.settings, self.uri, self.snapshot(table), run_id)
+
+    def vacuum(
+        self,
+        table: TableName,
+        orphans_older_than_hours: float = 24,
+        history_older_than_hours: float | None = None,
+    ) -> list[str]:
+        """Delete files that no kept version needs. See :func:`lakehouse.maintenance.vacuum`."""
+        snapshot = self.snapshot(table)
+        return maintenance.vacuum(
+            self.uri, snapshot, orphans_older_than_hours, history_older_than_hours
+        )
+
+    def checksum(self, table: TableName, version: int | None = None) -> str:
+        """A digest of all rows of a version that does not depend on their order.
+
+        ``<rows>:<sum of row hashes>``, columns taken by name. Comparable between tables, versions
+        and copies as long as the same DuckDB release computes both.
+        """
+        snapshot = self.snapshot(table, version)
+        return checksum_sql(self.settings, snapshot.relation_sql(), snapshot.schema.names)
+
+
+def checksum_sql(settings: Settings, relation: str, columns: list[str]) -> str:
+    """The digest of :meth:`Lake.checksum` for any relation that DuckDB can read."""
+    values = ", ".join(quote(name) for name in sorted(columns))
+    with connect(settings) as con:
+        row = con.execute(
+            f"SELECT count(*), coalesce(sum(hash({values})::HUGEINT), 0) FROM {relation}"
+        ).fetchone()
+    assert row is not None
+    return f"{row[0]}:{row[1]:x}"

@@ -1,0 +1,172 @@
+"""The Delta log of one table: what is visible at which version. Only this package touches it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from etl_platform.core.duck import literal, quote, read_parquet
+from etl_platform.core.errors import PermanentError, UnknownName
+from etl_platform.core.names import TableName
+from etl_platform.core.staged import ColumnStats, DataFile
+from etl_platform.core.types import duckdb_type
+from etl_platform.lakehouse.receipt import ANNOTATIONS_KEY, Commit, commit_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+_OWN_FILE = re.compile(r"[0-9a-f]{32}/")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One table at one version."""
+
+    table: TableName
+    uri: str
+    delta: DeltaTable
+
+    @property
+    def version(self) -> int:
+        return self.delta.version()
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema that readers see; every column nullable."""
+        import pyarrow as pa
+
+        return pa.schema(self.delta.schema())  # pyright: ignore[reportArgumentType] - PyCapsule
+
+    @cached_property
+    def partition_by(self) -> tuple[str, ...]:
+        return tuple(self.delta.metadata().partition_columns)
+
+    @cached_property
+    def files(self) -> tuple[DataFile, ...]:
+        """The visible files; statistics as far as the log has them (bounds never exact)."""
+        import pyarrow as pa
+
+        actions = pa.table(self.delta.get_add_actions(flatten=False)).to_pylist()
+        return tuple(self._file(action) for action in actions)
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.size_bytes for file in self.files)
+
+    def relation_sql(self, files: tuple[DataFile, ...] | None = None) -> str:
+        """DuckDB SQL that can stand after FROM and yields exactly this version's rows.
+
+        Files written before a column was added give null for it.
+        """
+        chosen = self.files if files is None else files
+        if not chosen:
+            columns = ", ".join(
+                f"NULL::{duckdb_type(f.type)} AS {quote(f.name)}" for f in self.schema
+            )
+            return f"(SELECT {columns} WHERE false)"
+        if self.partition_by:
+            for file in chosen:
+                if not _OWN_FILE.match(file.path):
+                    raise PermanentError(
+                        f"{self.table}: {file.path} was not written by this platform and may lack "
+                        "the partition columns",
+                        fix="publish the table again, or read it with Platform.scan",
+                    )
+        fields = ", ".join(
+            f"{literal(f.name)}: {{'name': {literal(f.name)}, "
+            f"'type': {literal(duckdb_type(f.type))}, 'default_value': NULL}}"
+            for f in self.schema
+        )
+        files_sql = read_parquet([file.uri for file in chosen])
+        return files_sql[:-1] + f", schema = MAP {{{fields}}})"
+
+    def annotations(self) -> dict[str, str]:
+        """Facts that travel with the table from commit to commit, such as a watermark."""
+        entries = self.delta.history(1)
+        text = entries[0].get(ANNOTATIONS_KEY) if entries else None
+        return json.loads(text) if text else {}
+
+    def history(self, limit: int | None = None) -> list[Commit]:
+        return [commit_of(entry) for entry in self.delta.history(limit)]
+
+    def _file(self, action: Mapping[str, Any]) -> DataFile:
+        path = unquote(action["path"])
+        columns: dict[str, ColumnStats] = {}
+        nulls = action.get("null_count") or {}
+        low, high = action.get("min") or {}, action.get("max") or {}
+        for name in self.schema.names:
+            count = nulls.get(name)
+            if isinstance(count, int) or low.get(name) is not None:
+                columns[name] = ColumnStats(
+                    null_count=count if isinstance(count, int) else None,
+                    min=low.get(name),
+                    max=high.get(name),
+                    exact=False,
+                )
+        values: dict[str, str | None] = {}
+        if self.partition_by:
+            given = action.get("partition") or {}
+            values = {c: partition_text(given.get(c)) for c in self.partition_by}
+        return DataFile(
+            path=path,
+            uri=f"{self.uri}/{path}",
+            rows=action["num_records"] or 0,
+            size_bytes=action["size_bytes"],
+            partition_values=values,
+            columns=columns,
+        )
+
+
+def partition_text(value: Any) -> str | None:
+    """Delta's text form of a partition value (protocol, "Partition Value Serialization")."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if hasattr(value, "hour"):
+        return str(value)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def open_snapshot(
+    root: str,
+    table: TableName,
+    version: int | None = None,
+    storage_options: dict[str, str] | None = None,
+) -> Snapshot | None:
+    """Open a table, or None when it does not exist.
+
+    Raises:
+        UnknownName: the version does not exist, with the valid range.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    uri = f"{root}/{table.path}"
+    try:
+        delta = DeltaTable(uri, storage_options=storage_options)
+    except TableNotFoundError:
+        return None
+    if version is not None and version != delta.version():
+        newest = delta.version()
+        known = [str(v) for v in range(max(0, newest - 50), newest + 1)]
+        if not 0 <= version <= newest:
+            raise UnknownName("version", str(version), known, where=table.sql)
+        try:
+            delta.load_as_version(version)
+        except DeltaError as error:
+            raise PermanentError(
+                f"{table}: version {version} can no longer be read: {error}",
+                valid=f"recent versions up to {newest}; older ones end with the log's retention",
+            ) from error
+    return Snapshot(table, uri, delta)

@@ -1,0 +1,337 @@
+"""Publish: one Delta commit makes staged files visible, exactly once, whoever else writes.
+
+Every commit is a compare-and-swap: it names the version it was worked out against and fails when
+another writer was faster; then it is worked out again on the newer version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from etl_platform.core.errors import ConcurrentWrite, PermanentError
+from etl_platform.core.settings import Settings
+from etl_platform.core.staged import DataFile, Staged
+from etl_platform.lakehouse.changes import Changes, check_key, conform, plan_changes
+from etl_platform.lakehouse.evolution import Evolution, evolve
+from etl_platform.lakehouse.log import Snapshot, open_snapshot
+from etl_platform.lakehouse.receipt import ANNOTATIONS_KEY, RECEIPT_KEY, Mode, Receipt
+from etl_platform.lakehouse.staging import discard_staged
+from etl_platform.lakehouse.statistics import delta_stats
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import CommitProperties, DeltaTable
+    from deltalake.transaction import AddAction, RemoveAction
+
+SchemaChange = Literal["evolve", "any"]
+_ATTEMPTS = 20
+_CONFIGURATION: dict[str, str | None] = {
+    "delta.logRetentionDuration": "interval 365 days",
+    "delta.setTransactionRetentionDuration": "interval 90 days",
+    "delta.checkpointInterval": "20",
+}
+
+
+def publish(
+    settings: Settings,
+    root: str,
+    staged: Staged,
+    mode: Mode,
+    *,
+    key: tuple[str, ...] = (),
+    partition: Mapping[str, Any] | None = None,
+    batch: str | None = None,
+    run_id: str | None = None,
+    annotations: Mapping[str, str] | None = None,
+    schema_change: SchemaChange = "evolve",
+    storage_options: dict[str, str] | None = None,
+) -> Receipt:
+    """Make a stage visible in one commit. See :meth:`etl_platform.lakehouse.Lake.publish`."""
+    started = time.perf_counter()
+    checksum = _digest(staged.files)
+    for attempt in range(_ATTEMPTS):
+        current = open_snapshot(root, staged.table, storage_options=storage_options)
+        if current is not None and batch and current.delta.transaction_version(batch) is not None:
+            discard_staged(root, staged)
+            return _skipped(current, mode, batch, run_id)
+        draft = Receipt(
+            table=staged.table.sql,
+            mode=mode,
+            version_before=None if current is None else current.version,
+            version_after=0,
+            rows_inserted=staged.rows,
+            rows_total=staged.rows,
+            size_bytes=staged.size_bytes,
+            files_added=len(staged.files),
+            checksum=checksum,
+            batch=batch,
+            run_id=run_id,
+        )
+        if current is None:
+            if mode is Mode.UPSERT:
+                check_key(settings, staged, key)
+            receipt = _stamp(draft, started)
+            properties = commit_properties(receipt, dict(annotations or {}), batch)
+            if _create(root, staged, properties, storage_options):
+                return receipt
+        else:
+            receipt = _attempt(
+                settings, root, current, staged, draft, key, partition, annotations or {},
+                schema_change, started,
+            )  # fmt: skip
+            if receipt is not None:
+                return receipt
+        time.sleep(random.uniform(0, min(0.02 * 2**attempt, 1.0)))
+    raise ConcurrentWrite(
+        f"{staged.table}: {_ATTEMPTS} times in a row another writer committed first",
+        fix="run again; if it happens often, give the table's writers one concurrency pool",
+    )
+
+
+def _attempt(
+    settings: Settings,
+    root: str,
+    current: Snapshot,
+    staged: Staged,
+    draft: Receipt,
+    key: tuple[str, ...],
+    partition: Mapping[str, Any] | None,
+    annotations: Mapping[str, str],
+    schema_change: SchemaChange,
+    started: float,
+) -> Receipt | None:
+    """One compare-and-swap; None when another writer was faster or the table was just prepared."""
+    mode = draft.mode
+    evolution = _evolution(current, staged, mode, schema_change)
+    _check_partitioning(current, staged)
+    if _prepare(current, evolution, mode):
+        return None
+    fitting = conform(settings, root, staged, evolution.schema) if evolution.narrower else staged
+    changes = plan_changes(settings, root, current, fitting, evolution, mode, key, partition)
+    gone = sum(file.rows for file in changes.removes)
+    come = sum(file.rows for file in changes.adds)
+    receipt = _stamp(
+        Receipt(
+            table=draft.table,
+            mode=mode,
+            version_before=draft.version_before,
+            version_after=current.version + 1,
+            rows_inserted=changes.rows_inserted,
+            rows_updated=changes.rows_updated,
+            rows_deleted=changes.rows_deleted,
+            rows_total=current.rows - gone + come,
+            size_bytes=sum(file.size_bytes for file in changes.adds),
+            files_added=len(changes.adds),
+            files_removed=len(changes.removes),
+            checksum=draft.checksum,
+            batch=draft.batch,
+            run_id=draft.run_id,
+        ),
+        started,
+    )
+    notes = {**current.annotations(), **annotations}
+    properties = commit_properties(receipt, notes, draft.batch)
+    if commit(current, changes, properties):
+        if fitting is not staged:
+            discard_staged(root, staged)
+        return receipt
+    for stage in (*changes.rewritten, *((fitting,) if fitting is not staged else ())):
+        discard_staged(root, stage)
+    return None
+
+
+def commit(current: Snapshot, changes: Changes, properties: CommitProperties) -> bool:
+    """Commit on top of exactly ``current``; False when another writer was faster."""
+    from deltalake import Schema
+    from deltalake.exceptions import CommitFailedError
+    from deltalake.transaction import RemoveAction
+
+    adds = list(add_actions(changes.adds, changes.schema, current.partition_by))
+    schema = Schema.from_arrow(changes.schema)
+    now = int(time.time() * 1000)
+    actions: list[AddAction | RemoveAction] = [*adds]
+    # Only an overwrite may carry a new schema; it removes every visible file by itself.
+    overwrites = not changes.schema.equals(current.schema)
+    if not overwrites:
+        actions += [
+            RemoveAction(
+                f.path,
+                data_change=True,
+                deletion_timestamp=now,
+                size=f.size_bytes,
+                partition_values=dict(f.partition_values),
+            )
+            for f in changes.removes
+        ]
+    elif len(changes.removes) != len(current.files):
+        raise PermanentError(f"{current.table}: a schema change must rewrite every file")
+    try:
+        current.delta.create_write_transaction(
+            actions,
+            "overwrite" if overwrites else "append",
+            schema,
+            list(current.partition_by),
+            commit_properties=properties,
+        )
+    except CommitFailedError:
+        return False
+    return True
+
+
+def add_actions(
+    files: Iterable[DataFile], schema: pa.Schema, partition_by: tuple[str, ...]
+) -> Iterable[AddAction]:
+    """The Add actions of files, with statistics in Delta's JSON form."""
+    from deltalake.transaction import AddAction
+
+    now = int(time.time() * 1000)
+    for file in files:
+        stats = delta_stats(file, schema, partition_by)
+        yield AddAction(
+            path=file.path,
+            size=file.size_bytes,
+            partition_values=dict(file.partition_values),
+            modification_time=now,
+            data_change=True,
+            stats=stats,
+        )
+
+
+def commit_properties(
+    receipt: Receipt, annotations: Mapping[str, str], batch: str | None
+) -> CommitProperties:
+    """The receipt, the table's annotations and the batch, to stand in the commit itself."""
+    from deltalake import CommitProperties, Transaction
+
+    return CommitProperties(
+        custom_metadata={
+            RECEIPT_KEY: receipt.to_json(),
+            ANNOTATIONS_KEY: json.dumps(dict(annotations)),
+        },
+        max_commit_retries=0,
+        app_transactions=[Transaction(batch, 1, int(time.time() * 1000))] if batch else None,
+    )
+
+
+def _create(
+    root: str,
+    staged: Staged,
+    properties: CommitProperties,
+    storage_options: dict[str, str] | None,
+) -> bool:
+    from deltalake import Schema
+    from deltalake.exceptions import DeltaError
+    from deltalake.transaction import create_table_with_add_actions
+
+    try:
+        create_table_with_add_actions(
+            f"{root}/{staged.table.path}",
+            Schema.from_arrow(staged.schema),
+            list(add_actions(staged.files, staged.schema, staged.partition_by)),
+            mode="error",
+            partition_by=list(staged.partition_by),
+            configuration=_CONFIGURATION,
+            storage_options=storage_options,
+            commit_properties=properties,
+        )
+    except DeltaError:
+        if open_snapshot(root, staged.table, storage_options=storage_options) is None:
+            raise
+        return False
+    return True
+
+
+def _evolution(
+    current: Snapshot, staged: Staged, mode: Mode, schema_change: SchemaChange
+) -> Evolution:
+    if schema_change == "any":
+        if mode is not Mode.REPLACE:
+            raise PermanentError(
+                f"{staged.table}: schema_change='any' needs mode replace, not {mode}",
+                fix="replace the table once, then go on",
+            )
+        return Evolution(staged.schema, (), (), ())
+    return evolve(staged.table, current.schema, staged.schema)
+
+
+def _check_partitioning(current: Snapshot, staged: Staged) -> None:
+    if current.partition_by != staged.partition_by:
+        raise PermanentError(
+            f"{staged.table}: the batch is partitioned by {list(staged.partition_by)}, "
+            f"the table by {list(current.partition_by)}",
+            fix="keep the table's partitioning, or publish to a new table",
+        )
+
+
+def _prepare(current: Snapshot, evolution: Evolution, mode: Mode) -> bool:
+    """Commits that must precede the data: table features and added columns.
+
+    True when one was made, or when another writer was faster: either way the publish is worked out
+    again on the newer version.
+    """
+    from deltalake import CommitProperties, Schema, TableFeatures
+    from deltalake.exceptions import CommitFailedError
+
+    properties = CommitProperties(
+        custom_metadata={ANNOTATIONS_KEY: json.dumps(current.annotations())}, max_commit_retries=0
+    )
+    changed = False
+    try:
+        if _has_naive_timestamp(evolution.schema) and not _has_feature(current.delta):
+            current.delta.alter.add_feature(
+                TableFeatures.TimestampWithoutTimezone,
+                allow_protocol_versions_increase=True,
+                commit_properties=properties,
+            )
+            changed = True
+        if evolution.added and not evolution.widened and mode is not Mode.REPLACE:
+            fields = {f.name: f for f in Schema.from_arrow(evolution.schema).fields}
+            current.delta.alter.add_columns(
+                [fields[name] for name in evolution.added], commit_properties=properties
+            )
+            changed = True
+    except CommitFailedError:
+        return True
+    return changed
+
+
+def _has_naive_timestamp(schema: pa.Schema) -> bool:
+    return any("timestamp[us]" in str(field.type) for field in schema)
+
+
+def _has_feature(delta: DeltaTable) -> bool:
+    return "timestampNtz" in (delta.protocol().reader_features or [])
+
+
+def _stamp(receipt: Receipt, started: float) -> Receipt:
+    from dataclasses import replace
+
+    return replace(receipt, seconds=round(time.perf_counter() - started, 4))
+
+
+def _skipped(current: Snapshot, mode: Mode, batch: str, run_id: str | None) -> Receipt:
+    return Receipt(
+        table=current.table.sql,
+        mode=mode,
+        version_before=current.version,
+        version_after=current.version,
+        rows_total=current.rows,
+        size_bytes=0,
+        batch=batch,
+        run_id=run_id,
+        skipped=True,
+    )
+
+
+def _digest(files: Iterable[DataFile]) -> str:
+    digests: list[str] = []
+    for file in files:
+        with Path(file.uri).open("rb") as handle:
+            digests.append(hashlib.file_digest(handle, "sha256").hexdigest())
+    return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()

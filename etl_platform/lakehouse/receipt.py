@@ -1,0 +1,101 @@
+"""What a change of a table did: written into the Delta commit itself, so no crash can lose it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from etl_platform.core.names import TableName
+
+
+class Mode(StrEnum):
+    """How staged rows meet the rows that are already there."""
+
+    REPLACE = "replace"
+    """The staged rows become the whole table."""
+    APPEND = "append"
+    """The staged rows are added."""
+    REPLACE_PARTITION = "replace_partition"
+    """The staged rows become the whole of one partition; others stay."""
+    UPSERT = "upsert"
+    """A staged row replaces the row with the same key, or is added."""
+    REVERT = "revert"
+    """An earlier version becomes the newest one; recorded by ``Lake.revert`` only."""
+    COMPACT = "compact"
+    """Small files were merged, no row changed; recorded by ``Lake.compact`` only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one commit changed. Counts are rows, sizes bytes, times seconds.
+
+    ``checksum`` is the SHA-256 over the bytes of the files that the commit added, in order of their
+    own digests. ``skipped`` says that the batch had been committed before and nothing was done.
+    """
+
+    table: str
+    mode: Mode
+    version_before: int | None
+    version_after: int
+    rows_inserted: int = 0
+    rows_updated: int = 0
+    rows_deleted: int = 0
+    rows_total: int = 0
+    size_bytes: int = 0
+    files_added: int = 0
+    files_removed: int = 0
+    seconds: float = 0.0
+    checksum: str = ""
+    batch: str | None = None
+    run_id: str | None = None
+    skipped: bool = False
+    committed_at: datetime | None = None
+
+    @property
+    def name(self) -> TableName:
+        return TableName.parse(self.table)
+
+    def to_json(self) -> str:
+        """The form kept in the Delta commit."""
+        body = asdict(self)
+        body.pop("committed_at")
+        return json.dumps(body)
+
+    @classmethod
+    def from_json(cls, text: str, committed_at: datetime | None = None) -> Receipt:
+        body: dict[str, Any] = json.loads(text)
+        body["mode"] = Mode(body["mode"])
+        return replace(cls(**body), committed_at=committed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One version of a table, newest first in ``Lake.history``.
+
+    ``receipt`` is None for commits that the platform did not make, or that only prepared one, such
+    as adding a column.
+    """
+
+    version: int
+    timestamp: datetime
+    operation: str
+    receipt: Receipt | None
+
+
+RECEIPT_KEY = "etl_receipt"
+ANNOTATIONS_KEY = "etl_annotations"
+
+
+def commit_of(entry: dict[str, Any]) -> Commit:
+    """Read one entry of ``DeltaTable.history()``."""
+    moment = datetime.fromtimestamp(entry.get("timestamp", 0) / 1000, UTC)
+    text = entry.get(RECEIPT_KEY)
+    return Commit(
+        version=entry["version"],
+        timestamp=moment,
+        operation=str(entry.get("operation", "")),
+        receipt=Receipt.from_json(text, moment) if text else None,
+    )
