@@ -1,0 +1,61 @@
+"""What every test shares: a clean environment, real servers, and what a missing one means."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl_platform.core.settings import Settings, get_settings
+
+pytest_plugins = ["etl_platform_tests.servers.postgres"]
+
+
+def pytest_configure() -> None:
+    """Forget what the developer's shell sets: tests own their folders and databases."""
+    for name in list(os.environ):
+        if name.startswith(("ETL_", "DAGSTER_")):
+            del os.environ[name]
+    # Dagster reports usage unless told otherwise, also from processes that tests start.
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[pytest.TestReport]:
+    """Where CI=true a test that was skipped for want of a program counts as failed."""
+    report: pytest.TestReport = yield  # pyright: ignore - the wrapper protocol of pluggy
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} may not be skipped in CI: {reason}"
+    return report
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Settings whose lake, metastore and spill folder live in the test's own folder.
+
+    The process's settings and those of processes that the test starts are the same.
+    """
+    monkeypatch.setenv("ETL_LAKE_URI", str(tmp_path / "lake"))
+    monkeypatch.setenv("ETL_METASTORE_URL", f"sqlite:///{tmp_path / 'metastore.db'}")
+    monkeypatch.setenv("ETL_TEMP_DIR", str(tmp_path / "spill"))
+    monkeypatch.setenv("ETL_MEMORY_LIMIT", str(1024 * 1024 * 1024))
+    monkeypatch.setenv("ETL_THREADS", "2")
+    get_settings.cache_clear()
+    yield get_settings()
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Debian's Chromium; the test is skipped by name where there is none."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    return found
