@@ -1,0 +1,1 @@
+"""Declared transformations: from tables of the lake to tables of the lake."""
