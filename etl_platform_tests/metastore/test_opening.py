@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,16 @@ from etl_platform.metastore import Metastore, QueryRecord, ReceiptRecord
 from etl_platform.metastore import engine as connections
 
 WRITES = 25
+together: Barrier
+
+
+def meet(barrier: Barrier) -> None:
+    global together
+    together = barrier
 
 
 def open_and_write(url: str, writer: int) -> int:
+    together.wait()
     store = Metastore.open(url)
     for number in range(WRITES):
         # Half of the receipts are new, half collide with those of every other process.
@@ -32,7 +40,9 @@ def open_and_write(url: str, writer: int) -> int:
 
 
 def test_eight_processes_open_and_write_a_new_metastore_at_once(url: str) -> None:
-    with ProcessPoolExecutor(8, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    barrier = context.Barrier(8, timeout=120)
+    with ProcessPoolExecutor(8, context, initializer=meet, initargs=(barrier,)) as pool:
         assert sorted(pool.map(open_and_write, [url] * 8, range(8))) == list(range(8))
     store = Metastore.open(url)
     assert len({q.sql for q in store.queries(limit=1000)}) == 8 * WRITES
