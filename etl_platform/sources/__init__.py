@@ -1,0 +1,1 @@
+"""The outside world as streams of Arrow record batches."""

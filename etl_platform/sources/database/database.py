@@ -1,0 +1,143 @@
+"""A database that can be read: where it is, how patiently it is asked, never who may read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from etl_platform.core.errors import ConfigError, EtlError, PermanentError, SourceUnavailable
+from etl_platform.core.secrets import check_no_literal_secret, is_reference, redact, resolve
+from etl_platform.sources.database.dialects import dialect_of
+from etl_platform.sources.database.dialects.base import PoolSettings
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, Engine
+
+    from etl_platform.sources.database.dialects.base import Dialect
+
+
+@dataclass(frozen=True)
+class Database:
+    """A source database. Making one neither connects nor resolves a secret.
+
+    Args:
+        name: what people call it, for messages.
+        url_ref: a secret reference (``env://SHOP_URL``) or a URL without password. The schemes
+            ``postgres``, ``postgresql`` and ``sqlite`` are known, with or without a driver.
+        pool: connections and timeouts.
+        resolver: reads secret references; replaced where AWS needs a client of its own.
+
+    Raises:
+        ConfigError: the URL holds a password.
+    """
+
+    name: str
+    url_ref: str
+    pool: PoolSettings = field(default_factory=PoolSettings)
+    resolver: Callable[[str], str] = field(default=resolve, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_no_literal_secret(self.url_ref)
+
+    @property
+    def redacted(self) -> str:
+        """The reference or URL as it may be shown; resolves nothing."""
+        return self.url_ref if is_reference(self.url_ref) else redact(self.url_ref)
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """The kind of database.
+
+        Raises:
+            ConfigError: no such kind, or what the reference holds is no URL.
+            SecretError: the reference does not resolve.
+        """
+        return dialect_of(self._url.drivername)
+
+    def engine(self) -> Engine:
+        """The pooled SQLAlchemy engine, made once; connects when it is first used.
+
+        Raises:
+            ConfigError, SecretError: as :attr:`dialect`.
+        """
+        return self._engine
+
+    @contextmanager
+    def session(self) -> Generator[Connection]:
+        """A connection inside a read-only transaction on one snapshot, rolled back at the end.
+
+        Raises:
+            SourceUnavailable: unreachable, restarting, overloaded, timed out.
+            PermanentError: login refused, or the database refuses a statement.
+        """
+        engine = self.engine()
+        with self.faults("connecting"):
+            connection = engine.connect()
+        try:
+            with self.faults("reading"):
+                yield self.dialect.start(connection, self.pool)
+        finally:
+            connection.close()
+
+    @contextmanager
+    def faults(self, doing: str) -> Generator[None]:
+        """Turn errors of SQLAlchemy and the driver into the platform's, without secrets.
+
+        The driver's exception is not chained: its text is kept, redacted, and its other attributes
+        may hold what must not be shown.
+        """
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except EtlError:
+            raise
+        except (SQLAlchemyError, *self.dialect.driver_errors) as error:
+            raise self._translated(error, doing) from None
+
+    def close(self) -> None:
+        """Close pooled connections; the next use opens new ones."""
+        if "_engine" in self.__dict__:
+            self._engine.dispose()
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self.dialect.create_engine(self._url, self.pool)
+
+    @cached_property
+    def _url(self) -> URL:
+        from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        text = self.resolver(self.url_ref) if is_reference(self.url_ref) else self.url_ref
+        try:
+            return make_url(text.strip())
+        except (ArgumentError, ValueError):
+            raise ConfigError(
+                f"database {self.name!r}: what {self.redacted} holds is not a database URL",
+                valid="postgresql://user:password@host:5432/database or sqlite:////path/file.db; "
+                "characters such as @ / : in a password are written %40 %2F %3A",
+            ) from None
+
+    def _translated(self, error: Exception, doing: str) -> EtlError:
+        from sqlalchemy.exc import DBAPIError
+        from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+        original = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        text = self._redacted_text(original)
+        what = f"database {self.name!r} ({self.redacted}), {doing}: {text}"
+        if isinstance(error, PoolTimeout):
+            return SourceUnavailable(what, fix="read fewer tables at a time, or raise pool.size")
+        if not isinstance(original, self.dialect.driver_errors):
+            return PermanentError(what)
+        fault = self.dialect.judge(original)
+        kind = SourceUnavailable if fault.transient else PermanentError
+        return kind(what, fix=fault.fix)
+
+    def _redacted_text(self, error: BaseException) -> str:
+        password = str(self._url.password or "")
+        return redact(" ".join(str(error).split()), [password, quote(password, safe="")])

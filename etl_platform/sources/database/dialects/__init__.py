@@ -1,0 +1,33 @@
+"""The kinds of databases that can be read; one line per kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl_platform.core.errors import ConfigError
+from etl_platform.sources.database.dialects.postgresql import PostgresDialect
+from etl_platform.sources.database.dialects.sqlite import SqliteDialect
+
+if TYPE_CHECKING:
+    from etl_platform.sources.database.dialects.base import Dialect
+
+_DIALECTS: dict[str, Dialect] = {
+    "postgresql": PostgresDialect(),
+    "sqlite": SqliteDialect(),
+}
+_ALIASES = {"postgres": "postgresql", "sqlite3": "sqlite"}
+
+
+def dialect_of(scheme: str) -> Dialect:
+    """Find the dialect by a URL's scheme, whatever driver it names.
+
+    Raises:
+        ConfigError: there is none for this scheme.
+    """
+    backend = scheme.partition("+")[0].lower()
+    found = _DIALECTS.get(_ALIASES.get(backend, backend))
+    if found is None:
+        raise ConfigError(
+            f"databases of kind {backend!r} cannot be read", valid=", ".join(sorted(_DIALECTS))
+        )
+    return found
