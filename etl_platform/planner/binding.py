@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -12,11 +11,10 @@ from etl_platform.core.errors import PermanentError, UnsupportedType
 from etl_platform.core.names import TableName
 from etl_platform.core.types import duckdb_type, lake_type_of_duckdb
 from etl_platform.planner.columns import check_columns
-from etl_platform.planner.parsing import place_of_byte
+from etl_platform.planner.refusals import message, refusal
 from etl_platform.planner.tables import Schema, check_tables
 
 if TYPE_CHECKING:
-    import duckdb
     from duckdb.sqltypes import DuckDBPyType
 
 
@@ -69,13 +67,15 @@ class Binder:
                 or two output columns of one name.
             UnsupportedType: an output column has a type that the lake cannot keep.
         """
+        import duckdb
+
         for table in check_tables(tree, self._schema.keys(), where=where):
             self._create(table, where)
         try:
-            relation = self._bind(sql)
-        except _duckdb_error() as error:
+            relation = self._con.sql(sql)
+        except duckdb.Error as error:
             check_columns(tree, self._schema, where=where)
-            raise self._refusal(sql, error, where) from error
+            raise refusal(self._con, sql, error, where=where) from error
         columns: dict[str, str] = {}
         for name, kind in zip(relation.columns, relation.types, strict=True):
             if name.lower() in {known.lower() for known in columns}:
@@ -91,6 +91,8 @@ class Binder:
         self._con.close()
 
     def _create(self, table: TableName, where: str | None) -> None:
+        import duckdb
+
         if table in self._created:
             return
         columns = self._schema[table]
@@ -100,15 +102,12 @@ class Binder:
         try:
             self._con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
             self._con.execute(f"CREATE TABLE {quote(table.schema)}.{quote(table.name)} ({fields})")
-        except _duckdb_error() as error:
+        except duckdb.Error as error:
             raise PermanentError(
                 f"{where or 'SQL'}: DuckDB cannot have a table {table} with columns {fields}: "
-                f"{_message(error)}"
+                f"{message(error)}"
             ) from error
         self._created.add(table)
-
-    def _bind(self, sql: str) -> duckdb.DuckDBPyRelation:
-        return self._con.sql(sql)
 
     def _stored_type(self, kind: DuckDBPyType, column: str, where: str | None) -> str:
         text = str(kind)
@@ -120,44 +119,3 @@ class Binder:
                     f"{where or 'SQL'}: {error.what}", valid=error.valid, fix=error.fix
                 ) from error
         return self._stored[text]
-
-    def _refusal(self, sql: str, error: Exception, where: str | None) -> PermanentError:
-        # Only a direct execution tells the position; EXPLAIN binds and runs nothing.
-        prefix = "EXPLAIN "
-        found = _details(error)
-        try:
-            self._con.execute(prefix + sql)
-        except _duckdb_error() as again:
-            found = _details(again)
-        position = found.get("position")
-        spot = (
-            place_of_byte(sql, int(position) - len(prefix), where)
-            if position is not None
-            else (where or "SQL")
-        )
-        first, *rest = str(found.get("exception_message") or error).strip().splitlines()
-        return PermanentError(
-            f"{spot}: {first}", valid="; ".join(line.strip() for line in rest[:6] if line.strip())
-        )
-
-
-def _duckdb_error() -> type[Exception]:
-    import duckdb
-
-    return duckdb.Error
-
-
-def _details(error: Exception) -> dict[str, str]:
-    """What ``errors_as_json`` puts after the error's kind: message, position, candidates."""
-    text = str(error)
-    start = text.find("{")
-    if start >= 0:
-        try:
-            return json.loads(text[start:])
-        except json.JSONDecodeError:
-            pass
-    return {"exception_message": text}
-
-
-def _message(error: Exception) -> str:
-    return _details(error)["exception_message"]
