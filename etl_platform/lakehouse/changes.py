@@ -77,11 +77,7 @@ def _replace_partition(
             f"{staged.table}: replace_partition needs the partition that is replaced",
             fix="pass partition={column: value}",
         )
-    for column in wanted:
-        if column not in current.partition_by:
-            raise UnknownName(
-                "partition column", column, current.partition_by, where=str(staged.table)
-            )
+    removes = current.within(partition)
     for file in staged.files:
         outside = {c: file.partition_values.get(c) for c in wanted}
         if outside != wanted:
@@ -89,9 +85,6 @@ def _replace_partition(
                 f"{staged.table}: the batch for partition {wanted} holds rows of {outside}",
                 fix="filter the source to the partition, or publish with mode append",
             )
-    removes = tuple(
-        f for f in current.files if all(f.partition_values.get(c) == v for c, v in wanted.items())
-    )
     deleted = sum(file.rows for file in removes)
     return Changes(evolution.schema, staged.files, removes, staged.rows, 0, deleted)
 

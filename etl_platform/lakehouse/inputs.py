@@ -6,7 +6,7 @@ frames and lazy frames, pandas frames, and DuckDB relations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
@@ -93,11 +93,24 @@ def _readable(schema: pa.Schema) -> pa.Schema:
     import pyarrow as pa
 
     target = lake_schema(schema)
+    check_names(schema.names)
     fields = [
         pa.field(f.name, target.field(i).type if _needs_cast(f.type) else f.type)
         for i, f in enumerate(schema)
     ]
     return pa.schema(fields)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse names that SQL and Delta cannot tell apart, which engines would rename in silence."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.lower() in seen:
+            raise SchemaMismatch(
+                f"columns {seen[name.lower()]!r} and {name!r} differ at most in case",
+                fix="rename one of them in the source query",
+            )
+        seen[name.lower()] = name
 
 
 def _needs_cast(kind: pa.DataType) -> bool:

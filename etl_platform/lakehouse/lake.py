@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -176,6 +177,15 @@ class Lake:
     def discard(self, staged: Staged) -> None:
         """Remove the files of a stage that will not be published."""
         staging.discard_staged(self.uri, staged)
+
+    @contextmanager
+    def discarding(self, staged: Staged) -> Generator[None]:
+        """Remove the stage's files if what happens inside fails."""
+        try:
+            yield
+        except BaseException:
+            self.discard(staged)
+            raise
 
     def history(self, table: TableName, limit: int | None = None) -> list[Commit]:
         """Commits of a table, newest first."""

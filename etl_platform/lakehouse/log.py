@@ -15,7 +15,7 @@ from etl_platform.core.errors import PermanentError, UnknownName
 from etl_platform.core.names import TableName
 from etl_platform.core.staged import ColumnStats, DataFile
 from etl_platform.core.types import duckdb_type
-from etl_platform.lakehouse.receipt import ANNOTATIONS_KEY, Commit, commit_of
+from etl_platform.lakehouse.receipt import ANNOTATIONS_KEY, Commit, commit_of, version_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,11 +90,35 @@ class Snapshot:
         files_sql = read_parquet([file.uri for file in chosen])
         return files_sql[:-1] + f", schema = MAP {{{fields}}})"
 
+    def within(self, partition: Mapping[str, Any]) -> tuple[DataFile, ...]:
+        """The files of one partition, given by some or all of the partition columns."""
+        wanted = {column: partition_text(value) for column, value in partition.items()}
+        for column in wanted:
+            if column not in self.partition_by:
+                raise UnknownName(
+                    "partition column", column, self.partition_by, where=self.table.sql
+                )
+        return tuple(
+            f for f in self.files if all(f.partition_values[c] == v for c, v in wanted.items())
+        )
+
+    def outside(self, partition: Mapping[str, Any]) -> tuple[DataFile, ...]:
+        """The files of all other partitions."""
+        inside = {file.path for file in self.within(partition)}
+        return tuple(file for file in self.files if file.path not in inside)
+
     def annotations(self) -> dict[str, str]:
         """Facts that travel with the table from commit to commit, such as a watermark."""
-        entries = self.delta.history(1)
-        text = entries[0].get(ANNOTATIONS_KEY) if entries else None
+        text = self._commit_info().get(ANNOTATIONS_KEY)
         return json.loads(text) if text else {}
+
+    def _commit_info(self) -> dict[str, Any]:
+        # The log's newest entry may be of a later version than this snapshot.
+        newest = self.delta.history(1)
+        if newest and version_of(newest[0]) == self.version:
+            return newest[0]
+        entries = self.delta.history()
+        return next((entry for entry in entries if version_of(entry) == self.version), {})
 
     def history(self, limit: int | None = None) -> list[Commit]:
         return [commit_of(entry) for entry in self.delta.history(limit)]

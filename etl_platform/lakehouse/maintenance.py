@@ -14,7 +14,7 @@ from etl_platform.core.staged import DataFile
 from etl_platform.lakehouse.changes import Changes
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
 from etl_platform.lakehouse.publish import commit, commit_properties
-from etl_platform.lakehouse.receipt import Mode, Receipt
+from etl_platform.lakehouse.receipt import Mode, Receipt, version_of
 from etl_platform.lakehouse.staging import discard_staged, stage
 
 _SMALL_FILE_BYTES = 64 * 1024 * 1024
@@ -151,9 +151,9 @@ def table_names(root: str) -> list[TableName]:
 def _kept_versions(current: Snapshot, older_than_hours: float | None) -> list[int]:
     commits = current.delta.history()
     if older_than_hours is None:
-        return [entry["version"] for entry in commits]
+        return [version_of(entry) for entry in commits]
     oldest = datetime.now(UTC) - timedelta(hours=older_than_hours)
-    recent = [e["version"] for e in commits if e.get("timestamp", 0) / 1000 >= oldest.timestamp()]
+    recent = [version_of(e) for e in commits if e.get("timestamp", 0) / 1000 >= oldest.timestamp()]
     return sorted({current.version, *recent})
 
 

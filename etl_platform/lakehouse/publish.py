@@ -20,7 +20,7 @@ from etl_platform.core.staged import DataFile, Staged
 from etl_platform.lakehouse.changes import Changes, check_key, conform, plan_changes
 from etl_platform.lakehouse.evolution import Evolution, evolve
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
-from etl_platform.lakehouse.receipt import ANNOTATIONS_KEY, RECEIPT_KEY, Mode, Receipt
+from etl_platform.lakehouse.receipt import ANNOTATIONS_KEY, RECEIPT_KEY, VERSION_KEY, Mode, Receipt
 from etl_platform.lakehouse.staging import discard_staged
 from etl_platform.lakehouse.statistics import delta_stats
 
@@ -213,6 +213,7 @@ def commit_properties(
         custom_metadata={
             RECEIPT_KEY: receipt.to_json(),
             ANNOTATIONS_KEY: json.dumps(dict(annotations)),
+            VERSION_KEY: str(receipt.version_after),
         },
         max_commit_retries=0,
         app_transactions=[Transaction(batch, 1, int(time.time() * 1000))] if batch else None,
@@ -279,9 +280,12 @@ def _prepare(current: Snapshot, evolution: Evolution, mode: Mode) -> bool:
     from deltalake.exceptions import CommitFailedError
 
     properties = CommitProperties(
-        custom_metadata={ANNOTATIONS_KEY: json.dumps(current.annotations())}, max_commit_retries=0
+        custom_metadata={
+            ANNOTATIONS_KEY: json.dumps(current.annotations()),
+            VERSION_KEY: str(current.version + 1),
+        },
+        max_commit_retries=0,
     )
-    changed = False
     try:
         if _has_naive_timestamp(evolution.schema) and not _has_feature(current.delta):
             current.delta.alter.add_feature(
@@ -289,16 +293,16 @@ def _prepare(current: Snapshot, evolution: Evolution, mode: Mode) -> bool:
                 allow_protocol_versions_increase=True,
                 commit_properties=properties,
             )
-            changed = True
+            return True
         if evolution.added and not evolution.widened and mode is not Mode.REPLACE:
             fields = {f.name: f for f in Schema.from_arrow(evolution.schema).fields}
             current.delta.alter.add_columns(
                 [fields[name] for name in evolution.added], commit_properties=properties
             )
-            changed = True
+            return True
     except CommitFailedError:
         return True
-    return changed
+    return False
 
 
 def _has_naive_timestamp(schema: pa.Schema) -> bool:

@@ -87,6 +87,14 @@ class Commit:
 
 RECEIPT_KEY = "etl_receipt"
 ANNOTATIONS_KEY = "etl_annotations"
+VERSION_KEY = "etl_version"
+"""Each commit names its own version: ``DeltaTable.history`` counts down from the version that is
+loaded, which is wrong for older versions and while others write."""
+
+
+def version_of(entry: dict[str, Any]) -> int:
+    """The version that an entry of ``DeltaTable.history()`` belongs to."""
+    return int(entry.get(VERSION_KEY, entry["version"]))
 
 
 def commit_of(entry: dict[str, Any]) -> Commit:
@@ -94,7 +102,7 @@ def commit_of(entry: dict[str, Any]) -> Commit:
     moment = datetime.fromtimestamp(entry.get("timestamp", 0) / 1000, UTC)
     text = entry.get(RECEIPT_KEY)
     return Commit(
-        version=entry["version"],
+        version=version_of(entry),
         timestamp=moment,
         operation=str(entry.get("operation", "")),
         receipt=Receipt.from_json(text, moment) if text else None,

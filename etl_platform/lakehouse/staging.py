@@ -19,7 +19,7 @@ from etl_platform.core.names import TableName
 from etl_platform.core.settings import Settings
 from etl_platform.core.staged import DataFile, Staged
 from etl_platform.core.types import duckdb_type, lake_type_of_duckdb
-from etl_platform.lakehouse.inputs import Tap, arrow_reader, raise_original
+from etl_platform.lakehouse.inputs import Tap, arrow_reader, check_names, raise_original
 from etl_platform.lakehouse.statistics import parse_stats
 
 if TYPE_CHECKING:
@@ -129,21 +129,16 @@ def _projection(
 ) -> tuple[str, pa.Schema]:
     import pyarrow as pa
 
-    seen: dict[str, str] = {}
+    check_names(relation.columns)
+    present = {name.lower() for name in relation.columns}
     parts: list[str] = []
     fields: list[pa.Field[pa.DataType]] = []
     for name, kind in zip(relation.columns, relation.types, strict=True):
-        if name.lower() in seen:
-            raise SchemaMismatch(
-                f"{table}: columns {seen[name.lower()]!r} and {name!r} differ at most in case",
-                fix="rename one of them in the source query",
-            )
-        seen[name.lower()] = name
         lake = lake_type_of_duckdb(kind, name)
         fields.append(pa.field(name, lake))
         parts.append(_cast(quote(name), str(kind), duckdb_type(lake)))
     for name, value in constants.items():
-        if name.lower() not in seen:
+        if name.lower() not in present:
             fields.append(pa.field(name, pa.string()))
             parts.append(f"{literal(value)}::VARCHAR AS {quote(name)}")
     if not fields:
