@@ -87,22 +87,26 @@ class Metastore:
         )
         self._insert(Audit, record.model_dump())
 
-    def last_audit(self, table: str) -> AuditRecord | None:
-        """The newest audit of a table, also when its batch was kept out."""
+    def last_audit(self, table: str, lake: str | None = None) -> AuditRecord | None:
+        """The newest audit of a table, also when its batch was kept out; of any lake by default."""
         from sqlalchemy import select
 
         from etl_platform.metastore.models import Audit
 
         query = select(Audit).where(Audit.table == table).order_by(Audit.id.desc()).limit(1)
+        if lake is not None:
+            query = query.where(Audit.lake == lake)
         return next(iter(self._read(query, AuditRecord)), None)
 
-    def last_audits(self) -> dict[str, AuditRecord]:
-        """The newest audit of every table, by table name."""
+    def last_audits(self, lake: str | None = None) -> dict[str, AuditRecord]:
+        """The newest audit of every table, by table name; of any lake by default."""
         from sqlalchemy import func, select
 
         from etl_platform.metastore.models import Audit
 
         newest = select(func.max(Audit.id)).group_by(Audit.table)
+        if lake is not None:
+            newest = newest.where(Audit.lake == lake)
         found = self._read(select(Audit).where(Audit.id.in_(newest)), AuditRecord)
         return {record.table: record for record in found}
 

@@ -91,6 +91,15 @@ def test_the_last_audit_is_also_one_that_was_kept_out(store: Metastore) -> None:
     }
 
 
+def test_audits_of_one_lake_are_not_those_of_another(store: Metastore) -> None:
+    store.record_audit("shop.orders", 1, "ours", "[]", lake="/ours")
+    store.record_audit("shop.orders", 1, "theirs", "[]", lake="/theirs")
+    assert [a.run_id for a in store.last_audits("/ours").values()] == ["ours"]
+    ours = store.last_audit("shop.orders", "/ours")
+    assert ours is not None
+    assert ours.run_id == "ours"
+
+
 def test_a_profile_is_found_by_version_and_partition(store: Metastore) -> None:
     store.record_profile("shop.orders", 1, None, "one")
     store.record_profile("shop.orders", 2, "2024-01-01", "two, january")
