@@ -1,0 +1,69 @@
+"""The commands of ``etl`` and what happens when one fails."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from inspect import cleandoc
+from typing import Annotated
+
+import typer
+
+from etl_platform.cli import query, receipts, revert, status
+from etl_platform.core.errors import EtlError
+
+app = typer.Typer(
+    name="etl",
+    help="Ask the lake, see what was published, and put tables back.\n\n"
+    "Where the lake is comes from the environment: ETL_LAKE_URI (default .etl/lake) and "
+    "ETL_METASTORE_URL (default SQLite in .etl/).",
+    epilog="Exit status: 0 done, 1 failed, 2 wrong usage. Data goes to standard output, "
+    "everything else to standard error.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _add(command: Callable[..., None], examples: str) -> None:
+    # Line breaks inside of a paragraph are the source's, not the reader's.
+    paragraphs = cleandoc(command.__doc__ or "").split("\n\n")
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    app.command(help=text, epilog=examples)(command)
+
+
+_add(query.query, query.EXAMPLES)
+_add(receipts.receipts, receipts.EXAMPLES)
+_add(revert.revert, revert.EXAMPLES)
+_add(status.status, status.EXAMPLES)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from etl_platform import __version__
+
+        typer.echo(f"etl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def etl(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+def run() -> None:
+    """Run the command line of this process, and exit with its status."""
+    try:
+        app()
+    except EtlError as error:
+        typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+        typer.echo(str(error), err=True)
+        sys.exit(1)

@@ -1,0 +1,26 @@
+"""Arguments and options that several commands take."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from etl_platform.core.errors import ConfigError
+from etl_platform.core.names import TableName
+
+
+def _table(text: str) -> str:
+    try:
+        return TableName.parse(text).sql
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Table = Annotated[
+    str,
+    typer.Argument(
+        metavar="TABLE", callback=_table, help="Name of a table: schema.name.", show_default=False
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]

@@ -1,0 +1,125 @@
+"""How commands show data: a table for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from math import isfinite
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
+    ord("\n"): "\\n",
+    ord("\t"): "\\t",
+}
+Align = Literal["left", "right"]
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document.
+
+    Times are ISO 8601, bytes hexadecimal. A decimal is a number where that loses nothing and a
+    string where it would; so are numbers that JSON does not have (NaN, infinities).
+    """
+    typer.echo(json.dumps(_plain(value), ensure_ascii=False, indent=None))
+
+
+def print_table(
+    columns: Sequence[tuple[str, Align]],
+    rows: Iterable[Sequence[object]],
+    caption: str | None = None,
+) -> None:
+    """Print rows as a table: numbers grouped, empty cells for None, control characters escaped."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name, align in columns:
+        table.add_column(Text(printable(name)), justify=align, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    # Whoever reads a pipe wants whole values, not the width of a terminal that is not there.
+    console = Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=False)
+    console.print(table)
+    if caption:
+        typer.echo(caption, err=True)
+
+
+def printable(value: object) -> str:
+    """The value as text on one line; nothing in it can steer the terminal."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    return str(value).translate(_CONTROL)
+
+
+def size(size_bytes: int | None) -> str:
+    """Bytes in powers of 1000: ``1.5 MB``."""
+    if size_bytes is None:
+        return ""
+    amount = float(size_bytes)
+    for unit in _UNITS:
+        if amount < 1000 or unit == _UNITS[-1]:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError("unreachable")
+
+
+def age(seconds: float | None) -> str:
+    """Seconds in the largest unit that fits: ``5 min``, ``3 h``, ``2 d``."""
+    if seconds is None:
+        return ""
+    for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _cell(value: object) -> Text:
+    from rich.text import Text
+
+    if isinstance(value, Text):
+        return value
+    return Text(f"{value:,}" if type(value) is int else printable(value))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
+    if isinstance(value, Decimal):
+        return _decimal(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, timedelta):
+        return str(value)
+    return value
+
+
+def _decimal(value: Decimal) -> int | float | str:
+    if not value.is_finite():
+        return str(value)
+    if value == value.to_integral_value():
+        return int(value)
+    number = float(value)
+    return number if Decimal(repr(number)) == value else str(value)

@@ -1,0 +1,85 @@
+"""``etl status``: how every table stands."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from etl_platform.cli.arguments import Json
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from etl_platform.monitoring.status import AuditSummary, State, TableStatus
+
+EXAMPLES = """[bold]Examples[/bold]
+
+etl status
+
+etl status --json | jq -r '.[] | select(.state == "refused") | .table'
+"""
+
+
+def status(as_json: Json = False) -> None:
+    """Show every table: the version that readers see, its age, and what the last audit found.
+
+    [green]passed[/green]: every rule passed. [yellow]warned[/yellow]: published, although rules
+    failed that warn or quarantine. [red]refused[/red]: a blocking rule kept the last batch out, and
+    readers see what was published before. unaudited: no rule was checked.
+    """
+    from etl_platform.cli.printing import print_json
+    from etl_platform.platform import Platform
+
+    platform = Platform.open()
+    found = platform.status()
+    if as_json:
+        print_json([{**asdict(one), "state": one.state.value} for one in found])
+    else:
+        _show(found, platform.settings.lake_uri)
+
+
+def _show(found: tuple[TableStatus, ...], lake_uri: str) -> None:
+    from etl_platform.cli.printing import age, print_table, size
+
+    print_table(
+        [
+            ("table", "left"),
+            ("version", "right"),
+            ("rows", "right"),
+            ("size", "right"),
+            ("age", "right"),
+            ("last audit", "left"),
+            ("rules", "left"),
+            ("quarantined", "right"),
+        ],
+        [
+            (
+                one.table,
+                one.version,
+                one.rows,
+                size(one.size_bytes),
+                age(one.age_s),
+                _coloured(one.state),
+                _rules(one.audit),
+                one.quarantined_rows or None,
+            )
+            for one in found
+        ],
+        caption=f"{len(found)} tables in {lake_uri}"
+        if found
+        else f"no table yet in {lake_uri}: materialise an asset, or see ETL_LAKE_URI",
+    )
+
+
+def _rules(audit: AuditSummary | None) -> str:
+    if audit is None:
+        return ""
+    counts = ((audit.passed, "passed"), (audit.failed, "failed"), (audit.not_run, "not run"))
+    return ", ".join(f"{count} {word}" for count, word in counts if count)
+
+
+def _coloured(state: State) -> Text:
+    from rich.text import Text
+
+    colours = {"passed": "green", "warned": "yellow", "refused": "bold red"}
+    return Text(state.value, style=colours.get(state.value, ""))

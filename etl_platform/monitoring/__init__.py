@@ -1,0 +1,1 @@
+"""How the tables stand: what is served, how old it is, and what the last audit said."""

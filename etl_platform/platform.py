@@ -1,0 +1,154 @@
+"""The platform from Python, without Dagster: read, query, and put tables back.
+
+>>> from etl_platform import Platform
+>>> p = Platform.open()                          # doctest: +SKIP
+>>> p.query("SELECT count(*) FROM shop.orders")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from etl_platform.core.errors import ConfigError, TransientError, UnknownName
+from etl_platform.core.names import TableName
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from etl_platform.core.settings import Settings
+    from etl_platform.lakehouse import Lake, Receipt, TableInfo
+    from etl_platform.metastore import Metastore, ReceiptRecord
+    from etl_platform.monitoring.status import TableStatus
+
+_log = logging.getLogger(__name__)
+_OLDEST = datetime.min.replace(tzinfo=UTC)
+
+
+class Platform:
+    """One lake and its records. Nothing is opened or created before it is used.
+
+    Tables are named ``schema.name``; a name alone lives in schema ``main``. Every method raises
+    :class:`~etl_platform.core.errors.UnknownName` for a table that does not exist, and says which
+    one is nearest.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @classmethod
+    def open(cls, settings: Settings | None = None, **overrides: object) -> Platform:
+        """Open the platform as the environment says (``ETL_*``).
+
+        Args:
+            settings: instead of the environment's.
+            overrides: single settings, for example ``lake_uri="s3://bucket/lake"``.
+
+        Raises:
+            ConfigError: a setting has no usable value.
+            UnknownName: there is no such setting.
+        """
+        from pydantic import ValidationError
+
+        from etl_platform.core.settings import Settings, get_settings
+
+        for name in overrides:
+            if name not in Settings.model_fields:
+                raise UnknownName("setting", name, Settings.model_fields)
+        try:
+            base = settings or get_settings()
+            if not overrides:
+                return cls(base)
+            return cls(Settings.model_validate({**base.model_dump(), **overrides}))
+        except ValidationError as error:
+            # What was received may hold a password, so only the setting and the rule are told.
+            wrong = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
+            raise ConfigError(
+                f"unusable settings: {wrong}",
+                fix="correct the environment variable ETL_<NAME> or the argument",
+            ) from None
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The tables."""
+        from etl_platform.lakehouse import Lake
+
+        return Lake(self.settings.lake_uri, self.settings)
+
+    @cached_property
+    def metastore(self) -> Metastore:
+        """The records; created or migrated when first used."""
+        from etl_platform.metastore import Metastore
+
+        return Metastore.open(self.settings.metastore_url)
+
+    def tables(self) -> list[TableInfo]:
+        """What the lake holds now, quarantine tables included."""
+        return self.lake.tables()
+
+    def scan(self, table: str, version: int | None = None) -> pl.LazyFrame:
+        """A table at one version (default: the newest) as a lazy frame; nothing is read yet."""
+        return self.lake.scan(TableName.parse(table), version)
+
+    def query(
+        self, sql: str, params: Mapping[str, object] | Sequence[object] | None = None
+    ) -> pl.DataFrame:
+        """Run one SELECT over one version of each table, and record it in the history.
+
+        Args:
+            sql: DuckDB's dialect.
+            params: values for ``$name`` (a mapping) or ``?`` (a sequence).
+
+        Raises:
+            QueryRefused: the text is not one SELECT that reads only tables.
+            UnknownName: there is no such table or column, with the nearest one.
+        """
+        from etl_platform.query import QueryTool
+
+        return QueryTool(self.lake, self.metastore).run(sql, params)
+
+    def receipts(self, table: str | None = None, limit: int | None = 50) -> list[Receipt]:
+        """What commits changed, newest first, of one table or of all: from the tables' own logs."""
+        names = [TableName.parse(table)] if table is not None else self.lake.names()
+        found = [
+            commit.receipt
+            for name in names
+            for commit in self.lake.history(name)
+            if commit.receipt is not None
+        ]
+        found.sort(key=lambda r: (r.committed_at or _OLDEST, r.version_after), reverse=True)
+        return found[:limit]
+
+    def revert(self, table: str, to_version: int) -> Receipt:
+        """Make an earlier version the newest one. The versions in between stay readable.
+
+        Raises:
+            PermanentError: files of that version were vacuumed.
+        """
+        receipt = self.lake.revert(TableName.parse(table), to_version)
+        try:
+            self.metastore.record_receipt(_record(self.lake.uri, receipt))
+        except TransientError as error:
+            # The commit stands, and carries the receipt itself.
+            _log.warning("%s is reverted, but the metastore has no record of it: %s", table, error)
+        return receipt
+
+    def status(self) -> tuple[TableStatus, ...]:
+        """How every table stands: version, rows, age, last audit."""
+        from etl_platform.monitoring.status import table_statuses
+
+        return table_statuses(self.lake, self.metastore)
+
+
+def _record(lake_uri: str, receipt: Receipt) -> ReceiptRecord:
+    from etl_platform.metastore import ReceiptRecord
+
+    fields: dict[str, Any] = {
+        name: getattr(receipt, name)
+        for name in ReceiptRecord.model_fields
+        if hasattr(receipt, name)
+    }
+    return ReceiptRecord.model_validate({**fields, "lake": lake_uri})
