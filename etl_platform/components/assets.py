@@ -1,0 +1,95 @@
+"""One table of the lake as one Dagster asset, the same whatever fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from etl_platform.components.options import AssetOptions
+from etl_platform.core.errors import UnknownName
+from etl_platform.core.names import TableName
+from etl_platform.publishing.checks import check_specs, referenced_tables
+from etl_platform.publishing.failures import Retries, run_errors
+
+if TYPE_CHECKING:
+    from etl_platform.quality import Contract
+
+LAKE_KEY = "lake"
+"""Resource key under which every component expects a ``LakeResource``."""
+
+Event = dg.AssetObservation | dg.AssetCheckResult | dg.MaterializeResult[Any] | dg.Output[None]
+Body = Callable[[dg.AssetExecutionContext], Iterator[Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class TableAsset:
+    """What a component knows of a table when definitions load.
+
+    ``body`` does the work in a run; the platform's errors in it are translated for Dagster.
+    ``kinds`` are at most three.
+    """
+
+    table: TableName
+    options: AssetOptions
+    contract: Contract
+    body: Body
+    kinds: frozenset[str]
+    retries: Retries
+    description: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    deps: Sequence[dg.AssetKey] = ()
+    partitions: dg.TimeWindowPartitionsDefinition | None = None
+    pool: str | None = None
+    resource_keys: frozenset[str] = frozenset({LAKE_KEY})
+    default_group: str | None = None
+    config: Mapping[str, dg.Field] | None = None
+    code_version: str | None = None
+
+
+def check_contract_columns(contract: Contract, columns: Collection[str], where: str) -> None:
+    """Refuse a rule about a column that the table does not have.
+
+    Raises:
+        UnknownName: with the nearest column's name.
+    """
+    for rule in contract.rules:
+        for column in rule.columns:
+            if column not in columns:
+                raise UnknownName(f"column in rule {rule.name!r}", column, columns, where=where)
+
+
+def build_asset(declared: TableAsset) -> dg.AssetsDefinition:
+    """Make the asset and its checks.
+
+    A table that a foreign key of the contract points at is a dependency: it must be loaded first.
+    """
+    body, retries, options = declared.body, declared.retries, declared.options
+
+    def compute(context: dg.AssetExecutionContext) -> Iterator[Event]:
+        with run_errors(context.retry_number, retries):
+            yield from body(context)
+
+    key = dg.AssetKey(declared.table.key)
+    referenced = referenced_tables(declared.table, declared.contract)
+    upstream = {*declared.deps, *(dg.AssetKey(table.key) for table in referenced)}
+    return dg.asset(
+        key=key,
+        deps=sorted(upstream, key=dg.AssetKey.to_user_string),
+        description=options.description or declared.description,
+        metadata={"dagster/table_name": declared.table.sql, **declared.metadata},
+        tags=options.tags,
+        owners=options.owners,
+        group_name=options.group or declared.default_group,
+        kinds=set(declared.kinds),
+        check_specs=check_specs(key, declared.contract),
+        automation_condition=options.condition,
+        freshness_policy=options.freshness.policy() if options.freshness else None,
+        partitions_def=declared.partitions,
+        required_resource_keys=set(declared.resource_keys),
+        pool=declared.pool,
+        config_schema=dict(declared.config) if declared.config else None,
+        code_version=declared.code_version,
+    )(compute)

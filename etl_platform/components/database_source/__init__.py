@@ -1,0 +1,1 @@
+"""Databases as sources: reflected tables and custom queries, each an asset."""

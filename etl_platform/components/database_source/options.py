@@ -1,0 +1,97 @@
+"""What may be declared about the tables and queries of a database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from etl_platform.components.options import (
+    AssetOptions,
+    Declaration,
+    TimePartition,
+    parse_duration,
+)
+
+
+class Incremental(Declaration):
+    """Only rows whose cursor is above the highest one loaded."""
+
+    cursor: str = Field(description="Column that grows with every change.", examples=["updated_at"])
+    key: list[str] | None = Field(
+        default=None,
+        description="Columns that identify a row: a row read again replaces the one loaded. "
+        "Default: the primary key.",
+    )
+    lookback: str | float | None = Field(
+        default=None,
+        description="How far below the highest cursor to read again, for rows that arrive late: a "
+        "duration for times, a number for numbers.",
+        examples=["1h"],
+    )
+
+    @field_validator("lookback")
+    @classmethod
+    def _readable(cls, value: str | float | None) -> str | float | None:
+        if isinstance(value, str):
+            parse_duration(value)
+        return value
+
+    @property
+    def span(self) -> timedelta | float | None:
+        """The lookback as a span of time or numbers."""
+        return parse_duration(self.lookback) if isinstance(self.lookback, str) else self.lookback
+
+
+class ExtractOptions(AssetOptions):
+    """How rows are read. Neither incremental nor partition: the whole table, every time."""
+
+    incremental: Incremental | None = Field(default=None, description="Read only what changed.")
+    partition: TimePartition | None = Field(
+        default=None, description="Read one period of time per run."
+    )
+    types: dict[str, str] | None = Field(
+        default=None,
+        description="Column types that overrule the reflected ones.",
+        examples=[{"price": "decimal(18, 4)"}],
+    )
+    unconstrained_numeric: str | None = Field(
+        default=None,
+        description="For numeric without precision: error, string or decimal(p, s).",
+    )
+    unsupported: Literal["error", "string"] | None = Field(
+        default=None, description="For types without a lossless place (times, intervals)."
+    )
+    schema_change: Literal["evolve", "any"] | None = Field(
+        default=None,
+        description="evolve (default): columns may be added and widened, anything else fails. "
+        "any: a full refresh follows whatever the source did.",
+    )
+    count_source_rows: bool | None = Field(
+        default=None,
+        description="Observe the number of rows in the source before each load; default true.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ExtractOptions:
+        if self.incremental is not None and self.partition is not None:
+            raise ValueError("incremental and partition exclude each other")
+        return self
+
+    def over(self, defaults: AssetOptions) -> Self:
+        """As for every asset; a way of reading said here overrules the other in the defaults."""
+        merged = super().over(defaults)
+        if merged.incremental is None or merged.partition is None:
+            return merged
+        dropped = "incremental" if self.partition is not None else "partition"
+        return merged.model_copy(update={dropped: None})
+
+
+class QueryOptions(ExtractOptions):
+    """A query whose result is a table."""
+
+    sql: str = Field(description="One SELECT in the database's own SQL; parameters as :name.")
+    parameters: dict[str, Any] = Field(
+        default_factory=dict[str, Any], description="Values of the parameters; bound, not pasted."
+    )

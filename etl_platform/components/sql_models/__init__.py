@@ -1,0 +1,1 @@
+"""SQL models: a folder of ``.sql`` files, each an asset."""

@@ -1,0 +1,1 @@
+"""The components of this repository, in YAML and SQL: one folder each."""

@@ -1,0 +1,208 @@
+"""The IO manager of the lake: what an asset returns passes the gate, what it takes is read back.
+
+A partitioned asset's table carries the partition key in the text column ``_partition``; inputs are
+handed over without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+
+import dagster as dg
+from pydantic import Field
+
+from etl_platform.core.duck import connect, literal, quote
+from etl_platform.core.errors import ConfigError
+from etl_platform.core.names import TableName
+from etl_platform.publishing.checks import check_results
+from etl_platform.publishing.declared import Declared
+from etl_platform.publishing.failures import Retries, run_errors
+from etl_platform.publishing.publish import (
+    PARTITION_COLUMN,
+    Publication,
+    admit,
+    materialization_metadata,
+    violation_failure,
+)
+from etl_platform.resources import LakeResource
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
+
+    from etl_platform.lakehouse import Lake
+
+_INPUT_TYPES = (
+    "polars LazyFrame or DataFrame, pyarrow Table or RecordBatchReader, pandas DataFrame, "
+    "duckdb DuckDBPyRelation"
+)
+
+
+class LakeIOManager(dg.ConfigurableIOManager):
+    """Keeps the values of assets as tables of the lake.
+
+    Outputs: Polars frames and lazy frames, Arrow tables and streams, pandas frames, DuckDB
+    relations; for a run over several partitions a mapping from partition key to one of these. Inputs
+    arrive as the type their annotation names, as a Polars lazy frame without one.
+
+    Contract, mode and merge key come from the asset's metadata, where
+    :func:`~etl_platform.publishing.lake_asset.lake_asset` puts them.
+    """
+
+    lake: dg.ResourceDependency[LakeResource]
+    retry_attempts: int = Field(default=3, description="Retries after a transient error.")
+    retry_delay_s: float = Field(default=10.0, description="Seconds before the first retry.")
+
+    def handle_output(  # pyright: ignore[reportIncompatibleMethodOverride] # may be a generator
+        self, context: dg.OutputContext, obj: object
+    ) -> Iterator[dg.DagsterEvent]:
+        """Send what an asset returned through the gate.
+
+        Raises:
+            dagster.Failure: a blocking rule is broken, or the value cannot become a table.
+        """
+        from etl_platform.quality import ContractViolation
+
+        step = context.step_context
+        retries = Retries(self.retry_attempts, self.retry_delay_s)
+        with run_errors(step.previous_attempt_count, retries):
+            lake = self.lake.lake()
+            results: list[dg.AssetCheckResult] = []
+            for publication, data in _publications(context, obj):
+                try:
+                    admission = admit(self.lake, lake, data, publication, step.dagster_run)
+                except ContractViolation as violation:
+                    results += check_results(context.asset_key, violation.audit)
+                    yield from _evaluations(context, results)
+                    raise violation_failure(violation) from violation
+                results += check_results(context.asset_key, admission.audit)
+                metadata = materialization_metadata(lake, publication, admission)
+                if publication.partition is None:
+                    context.add_output_metadata(metadata)
+                else:
+                    step.add_asset_metadata(
+                        metadata,
+                        asset_key=context.asset_key,
+                        partition_key=publication.partition,
+                    )
+            yield from _evaluations(context, results)
+
+    def load_input(self, context: dg.InputContext) -> object:
+        """Read an asset's table, or the partitions of it that this step depends on."""
+        table = TableName.from_key(context.asset_key.path)
+        partitions = context.asset_partition_keys if context.has_asset_partitions else None
+        lake = self.lake.lake()
+        wanted = context.dagster_type.typing_type
+        name = f"{wanted.__module__}.{wanted.__qualname__}" if isinstance(wanted, type) else ""
+        package, kind = name.partition(".")[0], name.rpartition(".")[2]
+        if (package, kind) == ("duckdb", "DuckDBPyRelation"):
+            return self._relation(lake, table, partitions)
+        frame = _rows(lake, table, partitions)
+        match package, kind:
+            case ("polars", "LazyFrame") | ("", _):
+                return frame
+            case "polars", "DataFrame":
+                return frame.collect(engine="streaming")
+            case "pyarrow", "Table":
+                return _reader(lake, table, frame).read_all()
+            case "pyarrow", "RecordBatchReader":
+                return _reader(lake, table, frame)
+            case "pandas", "DataFrame":
+                return frame.collect(engine="streaming").to_pandas()
+            case _:
+                raise ConfigError(
+                    f"the input {context.name!r} asks for {table} as {name}", valid=_INPUT_TYPES
+                )
+
+    def _relation(
+        self, lake: Lake, table: TableName, partitions: Sequence[str] | None
+    ) -> duckdb.DuckDBPyRelation:
+        con = connect(self.lake.settings())
+        source = lake.relation_sql(table)
+        if partitions is None:
+            return con.sql(f"FROM {source}")
+        keys = ", ".join(literal(key) for key in partitions) or "NULL"
+        column = quote(PARTITION_COLUMN)
+        return con.sql(f"SELECT * EXCLUDE ({column}) FROM {source} WHERE {column} IN ({keys})")
+
+
+def _publications(context: dg.OutputContext, obj: object) -> Iterator[tuple[Publication, object]]:
+    from etl_platform.lakehouse import Mode
+
+    table = TableName.from_key(context.asset_key.path)
+    declared = Declared.from_metadata(context.definition_metadata or {}, where=str(table))
+    if not context.has_asset_partitions:
+        # A replaced table follows its code: its author changes both.
+        change = "any" if declared.mode is Mode.REPLACE else "evolve"
+        yield (
+            Publication(
+                table,
+                declared.contract,
+                declared.mode,
+                declared.merge_key,
+                schema_change=change,
+            ),
+            obj,
+        )
+        return
+    keys = list(context.asset_partition_keys)
+    parts = cast("Mapping[str, object]", obj) if isinstance(obj, Mapping) else None
+    if parts is None and len(keys) > 1:
+        raise ConfigError(
+            f"{table}: one value for {len(keys)} partitions",
+            valid="a mapping from partition key to rows",
+            fix="return a mapping, or run one partition at a time (BackfillPolicy.multi_run())",
+        )
+    if parts is not None and set(parts) != set(keys):
+        raise ConfigError(
+            f"{table}: the value has partitions {sorted(parts)}", valid=", ".join(keys)
+        )
+    for key in keys:
+        publication = Publication(table, declared.contract, Mode.REPLACE_PARTITION, partition=key)
+        yield publication, obj if parts is None else parts[key]
+
+
+def _evaluations(
+    context: dg.OutputContext, results: Sequence[dg.AssetCheckResult]
+) -> Iterator[dg.DagsterEvent]:
+    """Record results of checks that the asset has; failures last, since the last is shown."""
+    step = context.step_context
+    assets_def = step.job_def.asset_layer.get(context.asset_key).assets_def
+    specs = {spec.name: spec for spec in assets_def.check_specs}
+    for result in sorted(results, key=lambda found: not found.passed):
+        spec = specs.get(result.check_name or "")
+        if spec is None:
+            continue
+        yield dg.DagsterEvent.asset_check_evaluation(
+            step,
+            dg.AssetCheckEvaluation(
+                asset_key=context.asset_key,
+                check_name=spec.name,
+                passed=result.passed,
+                metadata=result.metadata,
+                severity=result.severity,
+                description=result.description,
+                blocking=spec.blocking,
+            ),
+        )
+
+
+def _rows(lake: Lake, table: TableName, partitions: Sequence[str] | None) -> pl.LazyFrame:
+    import polars as pl
+
+    frame = lake.scan(table)
+    if partitions is None:
+        return frame
+    return frame.filter(pl.col(PARTITION_COLUMN).is_in(list(partitions))).drop(PARTITION_COLUMN)
+
+
+def _reader(lake: Lake, table: TableName, frame: pl.LazyFrame) -> pa.RecordBatchReader:
+    import pyarrow as pa
+
+    schema = lake.schema(table)
+    names = frame.collect_schema().names()
+    stream = pa.RecordBatchReader.from_stream(frame.collect_batches(engine="streaming"))
+    # Polars hands out view types; the reader gets the lake's own.
+    return stream.cast(pa.schema([schema.field(name) for name in names]))

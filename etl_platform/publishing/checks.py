@@ -1,0 +1,134 @@
+"""Every rule of a contract is an asset check of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from etl_platform.core.names import TableName
+from etl_platform.publishing.budget import Entry, fit, shorten_items, shorten_text
+
+if TYPE_CHECKING:
+    from etl_platform.quality import Audit, Contract, Outcome
+    from etl_platform.quality.rules import Rule
+
+_CELL_CHARACTERS = 200
+Cell = str | int | float | bool | None
+
+
+def check_specs(key: dg.AssetKey, contract: Contract) -> list[dg.AssetCheckSpec]:
+    """One spec per rule, named as the rule; those that block publishing are blocking."""
+    return [
+        dg.AssetCheckSpec(
+            rule.name,
+            asset=key,
+            description=rule.description,
+            blocking=rule.action == "block",
+            metadata={"severity": rule.severity, "action": rule.action},
+        )
+        for rule in contract.rules
+    ]
+
+
+def referenced_tables(table: TableName, contract: Contract) -> set[TableName]:
+    """Other tables that must be there first, because a foreign key points at them."""
+    found = {rule.references for rule in contract.rules if rule.references is not None}
+    return found - {table}
+
+
+def check_results(key: dg.AssetKey, audit: Audit) -> Iterator[dg.AssetCheckResult]:
+    """The result of every rule that ran.
+
+    A rule that did not run has no result: Dagster then shows the check as skipped, or as failed to
+    execute when the run failed, and never as passed.
+    """
+    for outcome in audit.outcomes:
+        if outcome.status == "not_run":
+            continue
+        yield dg.AssetCheckResult(
+            passed=outcome.status == "passed",
+            asset_key=key,
+            check_name=outcome.rule.name,
+            severity=_severity(outcome.rule),
+            description=_summary(outcome),
+            metadata=_metadata(outcome),
+        )
+
+
+def not_run(audit: Audit) -> Mapping[str, str]:
+    """Why each rule without a result has none."""
+    return {
+        outcome.rule.name: outcome.reason or "not run"
+        for outcome in audit.outcomes
+        if outcome.status == "not_run"
+    }
+
+
+def table_value(rows: Sequence[Mapping[str, object]]) -> Entry:
+    """Rows as a table; values that Dagster's tables cannot hold become text, long ones are cut."""
+    records = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    # The columns are declared: Dagster would otherwise infer them from the values of the first row.
+    columns = [
+        dg.TableColumn(name, _cell_type([record[name] for record in records]))
+        for name in (records[0] if records else {})
+    ]
+
+    def make(count: int) -> dg.MetadataValue:
+        return dg.MetadataValue.table(
+            records=[dg.TableRecord(record) for record in records[:count]],
+            schema=dg.TableSchema(columns=columns),
+        )
+
+    return Entry(make(len(records)), shorten_items(len(records), make))
+
+
+def _severity(rule: Rule) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.ERROR if rule.severity == "error" else dg.AssetCheckSeverity.WARN
+
+
+def _summary(outcome: Outcome) -> str:
+    if outcome.status == "passed":
+        return f"{outcome.checked_rows:,} rows checked"
+    what = f"{outcome.failed_rows:,} of {outcome.checked_rows:,} rows break the rule"
+    ending = {
+        "block": "nothing was published",
+        "quarantine": "they went to the quarantine table",
+        "warn": "published all the same",
+    }[outcome.rule.action]
+    return f"{outcome.reason or what}; {ending}"
+
+
+def _metadata(outcome: Outcome) -> Mapping[str, dg.MetadataValue]:
+    entries = {
+        "failed_rows": Entry(dg.MetadataValue.int(outcome.failed_rows)),
+        "checked_rows": Entry(dg.MetadataValue.int(outcome.checked_rows)),
+        "share": Entry(dg.MetadataValue.float(float(outcome.share))),
+        "action": Entry(dg.MetadataValue.text(outcome.rule.action)),
+    }
+    if outcome.sample:
+        entries["sample"] = table_value(outcome.sample)
+    if outcome.sql:
+        entries["sql"] = Entry(_sql(outcome.sql), shorten_text(outcome.sql, _sql))
+    return fit(entries)
+
+
+def _sql(text: str) -> dg.MetadataValue:
+    return dg.MetadataValue.md(f"```sql\n{text}\n```")
+
+
+def _cell(value: object) -> Cell:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1] + "…"
+
+
+def _cell_type(values: Sequence[Cell]) -> str:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {bool}:
+        return "bool" if kinds else "string"
+    if kinds <= {int}:
+        return "int"
+    return "float" if kinds <= {int, float} else "string"

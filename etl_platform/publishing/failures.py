@@ -1,0 +1,61 @@
+"""Errors of the platform as Dagster understands them: retried with backoff, or failed at once.
+
+No op carries a retry policy, because a policy would retry every exception: a transient error asks
+for its own retry, everything else fails the run the first time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dagster as dg
+
+from etl_platform.core.errors import PermanentError, TransientError
+from etl_platform.core.secrets import redact
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often a transient error is retried; waits double from ``delay_s`` up to ``longest_s``."""
+
+    attempts: int = 3
+    delay_s: float = 10.0
+    longest_s: float = 600.0
+
+    def wait_s(self, attempt: int) -> float:
+        """Seconds before the retry that follows the given number of earlier retries."""
+        return min(self.delay_s * 2**attempt, self.longest_s)
+
+
+@contextmanager
+def run_errors(attempt: int, retries: Retries) -> Generator[None]:
+    """Translate the platform's errors inside an asset's body.
+
+    Args:
+        attempt: how many retries this step has behind it (``context.retry_number``).
+
+    Raises:
+        dagster.RetryRequested: for a :class:`TransientError`.
+        dagster.Failure: for a :class:`PermanentError`, never retried, whatever policy the op has.
+    """
+    try:
+        yield
+    except TransientError as error:
+        raise dg.RetryRequested(
+            max_retries=retries.attempts, seconds_to_wait=retries.wait_s(attempt)
+        ) from error
+    except PermanentError as error:
+        raise dg.Failure(description=redact(str(error)), allow_retries=False) from error
+
+
+def batch_of(run: dg.DagsterRun, partition: str | None) -> str:
+    """The batch that a run's commit to a table carries, so that doing the work twice commits once.
+
+    A step retried within a run, and a run resumed from its failure, continue the same batch. Any
+    other run is new work, even when it re-executes an old one.
+    """
+    resumed = run.tags.get("dagster/is_resume_retry") == "true"
+    work = run.root_run_id if resumed and run.root_run_id else run.run_id
+    return work if partition is None else f"{work}/{partition}"

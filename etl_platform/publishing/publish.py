@@ -1,0 +1,170 @@
+"""The one place where data passes the gate on behalf of a Dagster asset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from etl_platform.core.names import TableName
+from etl_platform.core.secrets import redact
+from etl_platform.publishing.budget import Entry, fit, shorten_text
+from etl_platform.publishing.checks import check_results, not_run
+from etl_platform.publishing.columns import Lineage, columns_of, lineage_entry, schema_entry
+from etl_platform.publishing.failures import batch_of
+from etl_platform.resources import LakeResource
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from etl_platform.lakehouse import Lake, Mode
+    from etl_platform.lakehouse.gate import Admission
+    from etl_platform.lakehouse.publish import SchemaChange
+    from etl_platform.quality import Contract
+
+PARTITION_COLUMN = "_partition"
+"""Text column that holds the Dagster partition key in every partitioned table."""
+
+Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any] | dg.Output[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a materialisation wants done with its data.
+
+    ``partition`` is the Dagster partition key: the rows replace that partition, and each carries
+    the key in the column ``_partition``. ``watermark`` is the column whose largest value is kept in the
+    commit. ``schema_change`` is ``evolve`` or ``any``, see :meth:`Lake.publish`. ``descriptions``
+    are of columns, ``extra`` is further metadata of the materialisation.
+    """
+
+    table: TableName
+    contract: Contract
+    mode: Mode
+    key: tuple[str, ...] = ()
+    partition_by: tuple[str, ...] = ()
+    partition: str | None = None
+    watermark: str | None = None
+    schema_change: SchemaChange = "evolve"
+    descriptions: Mapping[str, str] = field(default_factory=dict[str, str])
+    lineage: Lineage | None = None
+    extra: Mapping[str, dg.MetadataValue] = field(default_factory=dict[str, dg.MetadataValue])
+
+
+def admit(
+    resource: LakeResource, lake: Lake, data: object, publication: Publication, run: dg.DagsterRun
+) -> Admission:
+    """Send data through the gate.
+
+    Raises:
+        ContractViolation: a blocking rule is broken; nothing was published.
+    """
+    from etl_platform.lakehouse.gate import admit as gate_admit
+
+    partition = publication.partition
+    return gate_admit(
+        lake,
+        publication.table,
+        data,
+        publication.contract,
+        mode=publication.mode,
+        key=publication.key,
+        partition_by=publication.partition_by if partition is None else (PARTITION_COLUMN,),
+        partition=None if partition is None else {PARTITION_COLUMN: partition},
+        batch=batch_of(run, partition),
+        run_id=run.run_id,
+        watermark=publication.watermark,
+        schema_change=publication.schema_change,
+        metastore=resource.metastore(),
+    )
+
+
+def publish(
+    context: dg.AssetExecutionContext,
+    resource: LakeResource,
+    data: object,
+    publication: Publication,
+) -> Events:
+    """Send an asset's data through the gate and tell Dagster what happened.
+
+    Yields:
+        The result of each check and the materialisation; when a blocking rule is broken, the
+        results alone, and then the run fails: readers keep the version they have.
+
+    Raises:
+        dagster.Failure: a blocking rule is broken; never retried.
+    """
+    from etl_platform.quality import ContractViolation
+
+    lake, key = resource.lake(), context.asset_key
+    try:
+        admission = admit(resource, lake, data, publication, context.run)
+    except ContractViolation as violation:
+        yield from check_results(key, violation.audit)
+        raise violation_failure(violation) from violation
+    yield dg.MaterializeResult(
+        asset_key=key,
+        metadata=materialization_metadata(lake, publication, admission),
+        check_results=list(check_results(key, admission.audit)),
+        data_version=data_version(publication, admission),
+    )
+    unchecked = not_run(admission.audit)
+    for name, reason in unchecked.items():
+        context.log.warning("check %r of %s did not run: %s", name, publication.table, reason)
+    for output_name, spec in context.assets_def.check_specs_by_output_name.items():
+        if spec.name in unchecked:
+            yield dg.Output(None, output_name=output_name)
+
+
+def violation_failure(violation: Exception) -> dg.Failure:
+    """The failure of a run whose data broke a blocking rule."""
+    return dg.Failure(description=redact(str(violation)), allow_retries=False)
+
+
+def data_version(publication: Publication, admission: Admission) -> dg.DataVersion:
+    """What Dagster compares to tell whether downstream assets are stale."""
+    receipt = admission.receipt
+    whole = publication.mode == "replace" and receipt.checksum
+    return dg.DataVersion(receipt.checksum if whole else f"v{receipt.version_after}")
+
+
+def materialization_metadata(
+    lake: Lake, publication: Publication, admission: Admission
+) -> dict[str, dg.MetadataValue]:
+    """Everything worth seeing about a new version, within one event's budget."""
+    receipt, audit, profile = admission.receipt, admission.audit, admission.audit.profile
+    schema: pa.Schema = lake.schema(publication.table, receipt.version_after)
+    value = dg.MetadataValue
+    entries = {
+        "dagster/row_count": Entry(value.int(receipt.rows_total)),
+        "dagster/table_name": Entry(value.text(publication.table.sql)),
+        "dagster/uri": Entry(value.text(redact(f"{lake.uri}/{publication.table.path}"))),
+        "version": Entry(value.int(receipt.version_after)),
+        "mode": Entry(value.text(str(receipt.mode))),
+        "rows_inserted": Entry(value.int(receipt.rows_inserted)),
+        "rows_updated": Entry(value.int(receipt.rows_updated)),
+        "rows_deleted": Entry(value.int(receipt.rows_deleted)),
+        "size_bytes": Entry(value.int(receipt.size_bytes)),
+    }
+    if publication.partition is not None:
+        entries["dagster/partition_row_count"] = Entry(value.int(receipt.rows_inserted))
+    for stage, seconds in admission.stages.items():
+        entries[f"seconds/{stage}"] = Entry(value.float(round(seconds, 3)))
+    if receipt.skipped:
+        entries["skipped"] = Entry(value.text("this batch had been committed before"))
+    if admission.quarantine is not None:
+        entries["quarantined_rows"] = Entry(value.int(admission.quarantine.rows_inserted))
+        entries["quarantine_table"] = Entry(value.text(publication.table.quarantine.sql))
+    unchecked = not_run(audit)
+    if unchecked:
+        text = "\n".join(f"{name}: {reason}" for name, reason in unchecked.items())
+        entries["checks_not_run"] = Entry(value.text(text), shorten_text(text, value.text))
+    entries |= {name: Entry(extra) for name, extra in publication.extra.items()}
+    entries["dagster/column_schema"] = schema_entry(columns_of(schema, publication.descriptions))
+    if publication.lineage:
+        entries["dagster/column_lineage"] = lineage_entry(publication.lineage)
+    summary = profile.summary_markdown()
+    entries["profile"] = Entry(value.md(summary), shorten_text(summary, value.md))
+    return fit(entries)
