@@ -89,7 +89,9 @@ def _visible(scope: Scope) -> Iterator[tuple[str, exp.Expr | Scope]]:
         if reachable is not None:
             yield from _visible(reachable)
     for name, source in scope.sources.items():
-        yield name.lower(), source
+        # A lateral subquery is a source of its own scope, without a name: it does not see itself.
+        if not (scope.is_udtf and name == ""):
+            yield name.lower(), source
 
 
 def _aliases(scope: Scope) -> dict[str, str]:

@@ -74,6 +74,8 @@ def place(node: exp.Expr | None, where: str | None = None) -> str:
 
 def line_and_column(node: exp.Expr | None) -> tuple[int, int]:
     """Line and column of a node's first named token; ``(0, 0)`` when the parser did not keep it."""
+    if isinstance(node, exp.Table):
+        node = node.parts[0]
     for name in node.find_all(exp.Identifier) if node is not None else ():
         meta = name.meta
         if "line" in meta:

@@ -40,9 +40,8 @@ def qualify(tree: exp.Query, schema: Schema, *, where: str | None = None) -> exp
             by_schema[table.schema][table.name] = dict(columns)
     known: dict[str, object] = {name: found for name, found in by_schema.items() if found}
     complete = all(schema[table] is not None for table in tables)
-    if not complete:
-        # sqlglot's own check would refuse what may well exist in the unknown tables.
-        check_columns(tree, schema, where=where)
+    # sqlglot's own check overlooks some clauses, and knows neither place nor nearest name.
+    check_columns(tree, schema, where=where)
     copy = tree.copy()
     for node in table_references(copy):
         if not node.db:
@@ -56,7 +55,6 @@ def qualify(tree: exp.Query, schema: Schema, *, where: str | None = None) -> exp
             allow_partial_qualification=not complete,
         )
     except SqlglotError as error:
-        check_columns(tree, schema, where=where)
         raise PermanentError(f"{where or 'SQL'}: {error}") from error
     assert isinstance(qualified, exp.Query)
     return qualified

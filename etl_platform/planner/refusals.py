@@ -43,10 +43,10 @@ def refusal(
     try:
         con.execute(_BIND + sql, params)
     except duckdb.Error as located:
-        again = _details(located)
-        position = int(again.get("position", -1)) - len(_BIND)
+        found = _details(located)
+        position = int(found.get("position", -1)) - len(_BIND)
         if position >= 0:
-            found, spot = again, place_of_byte(sql, position, where)
+            spot = place_of_byte(sql, position, where)
     first, *rest = found["exception_message"].strip().splitlines()
     hints = [line.strip() for line in rest if line.strip()]
     return PermanentError(f"{spot}: {first}", valid="; ".join(hints[:_SHOWN_LINES]) or None)
