@@ -118,7 +118,10 @@ def _columns_of(source: exp.Expr | Scope, schema: Schema) -> dict[str, str] | No
     if isinstance(source, Scope):
         cte = source.expression.find_ancestor(exp.CTE) if source.is_cte else None
         names = source.outer_columns or (cte.alias_column_names if cte is not None else [])
-        return _folded(names) if names else _outputs(source, schema)
+        if names:
+            return _folded(names)
+        lateral = source.sources.get("") if source.is_udtf else None
+        return _outputs(lateral if isinstance(lateral, Scope) else source, schema)
     if not isinstance(source, exp.Table) or source.args.get("pivots") or source.alias_column_names:
         return None
     table = table_name(source) if isinstance(source.this, exp.Identifier) else None

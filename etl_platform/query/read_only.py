@@ -58,12 +58,13 @@ def _statements(sql: str) -> list[_Node]:
     if not answer.get("error"):
         return answer["statements"]
     if answer.get("error_type") == "not implemented":
+        kinds = _kinds(sql)
         raise QueryRefused(
-            f"SQL: {_kind(sql)} is not a SELECT",
+            f"SQL: {kinds} is not a SELECT",
             valid=_VALID,
             fix="list the values of a PIVOT, as in PIVOT t ON c IN (1, 2) USING sum(x), inside "
             "FROM ( ... )"
-            if "pivot" in sql.lower()
+            if kinds == "MULTI"
             else None,
         )
     position = answer.get("position")
@@ -71,14 +72,13 @@ def _statements(sql: str) -> list[_Node]:
     raise QueryRefused(f"{spot}: {answer.get('error_message')}", valid=_VALID)
 
 
-def _kind(sql: str) -> str:
+def _kinds(sql: str) -> str:
     import duckdb
 
     try:
-        kinds = [s.type.name for s in _parser().cursor().extract_statements(sql)]
-    except duckdb.Error:
-        kinds = []
-    return ", ".join(kinds) or "this"
+        return ", ".join(s.type.name for s in _parser().cursor().extract_statements(sql))
+    except duckdb.Error as error:
+        raise QueryRefused(f"SQL: cannot be parsed: {error}", valid=_VALID) from error
 
 
 def _walk(root: object) -> Iterator[_Node]:

@@ -86,7 +86,7 @@ def read_header(text: str, where: str) -> Document:
     """
     match = _HEADER.match(text)
     if match is None:
-        return Document(Header(), text.strip(), {})
+        return Document(Header(), _statement(text), {})
     before = text.count("\n", 0, match.start("yaml"))
     try:
         node = yaml.compose(match["yaml"], Loader=_Loader)
@@ -97,7 +97,7 @@ def read_header(text: str, where: str) -> Document:
             fix="quote texts that contain ': ' or '#'; start an ordinary comment with --",
         ) from error
     if not isinstance(node, yaml.MappingNode):
-        return Document(Header(), text.strip(), {})
+        return Document(Header(), _statement(text), {})
     lines: dict[str, int] = {}
     for key, _ in node.value:
         line = before + key.start_mark.line + 1
@@ -109,7 +109,12 @@ def read_header(text: str, where: str) -> Document:
         header = Header.model_validate(values)
     except ValidationError as error:
         raise _explained(error, lines, where) from error
-    return Document(header, text[match.end() :].strip(), lines)
+    return Document(header, _statement(text[match.end() :]), lines)
+
+
+def _statement(text: str) -> str:
+    # Without its semicolon, so that it can stand inside another statement.
+    return text.strip().rstrip(";").rstrip()
 
 
 def _explained(
