@@ -1,4 +1,4 @@
-"""Contract and profile of staged files: what may be published, what is kept aside, what it looks like."""
+"""Contract and profile of staged files: what may be published, what is kept aside, and why."""
 
 from __future__ import annotations
 

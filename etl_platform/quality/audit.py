@@ -12,6 +12,7 @@ from etl_platform.core.errors import PermanentError
 from etl_platform.core.staged import Staged
 from etl_platform.quality.confirmation import confirm
 from etl_platform.quality.contract import Contract
+from etl_platform.quality.counts import plain
 from etl_platform.quality.facts import Facts, RelationOf
 from etl_platform.quality.judge import Verdict, judge
 from etl_platform.quality.look import columns_to_count, frequent_values, is_countable
@@ -63,9 +64,7 @@ def audit(
 
     counted = columns_to_count(con, staged)
     facts = Facts(staged, counted, relation_of, existing, columns_of)
-    measured = [
-        f.name for f in staged.schema if is_countable(f.type) and f.name not in counted
-    ]
+    measured = [f.name for f in staged.schema if is_countable(f.type) and f.name not in counted]
     frequent = dict(frequent_values(con, facts.relation, measured if facts.rows else []))
     plan = plan_audit(contract, facts, frequent)
     scanned = scan(con, plan)
@@ -109,16 +108,20 @@ def _sample(
     """Some broken rows, as pandera agrees that they are."""
     if sql is None:
         return _at(con, facts, verdict.positions)
-    order = "" if isinstance(rule, ColumnRule) else " ORDER BY " + ", ".join(map(quote, rule.columns))
+    order = (
+        "" if isinstance(rule, ColumnRule) else " ORDER BY " + ", ".join(map(quote, rule.columns))
+    )
     table = con.sql(f"{sql}{order} LIMIT {_SAMPLE_ROWS}").to_arrow_table()
     if not len(table):
         raise PermanentError(
-            f"rule {rule.name}: {verdict.failed_rows:,} rows were counted as broken, none is found again",
+            f"rule {rule.name}: {verdict.failed_rows:,} rows were counted as broken, none is found",
             fix="report this as a bug of the rule",
         )
     if isinstance(rule, ColumnRule):
+        import polars as pl
+
         kind = facts.kind(rule.column)
-        confirm(rule, kind, table[rule.column].combine_chunks(), bad=True)
+        confirm(rule, kind, pl.Series(pl.from_arrow(table[rule.column])), bad=True)
     return _rows(table)
 
 
@@ -128,18 +131,16 @@ def _at(
     if not positions:
         return []
     columns = ", ".join(quote(f.name) for f in facts.staged.schema)
+    numbered = f"SELECT *, row_number() OVER () AS __row FROM {facts.relation}"
     wanted = ", ".join(str(position + 1) for position in positions)
     return _rows(
         con.sql(
-            f"SELECT {columns} FROM (SELECT *, row_number() OVER () AS __row FROM {facts.relation}) "
-            f"WHERE __row IN ({wanted}) ORDER BY __row"
+            f"SELECT {columns} FROM ({numbered}) WHERE __row IN ({wanted}) ORDER BY __row"
         ).to_arrow_table()
     )
 
 
 def _rows(table: pa.Table) -> list[SampleRow]:
-    from etl_platform.quality.scan import plain
-
     names: list[str] = table.column_names
     columns: list[list[Any]] = [plain(column) for column in table.columns]
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from etl_platform.core.errors import PermanentError
 from etl_platform.quality.rules import ColumnRule
@@ -24,8 +24,8 @@ class EnginesDisagree(PermanentError):
         )
 
 
-def failing(rule: ColumnRule, kind: pa.DataType, values: Any) -> pl.Series:
-    """Which values pandera's check refuses, as a boolean series; ``values`` is an Arrow array.
+def failing(rule: ColumnRule, kind: pa.DataType, values: pl.Series) -> pl.Series:
+    """Which values pandera's check refuses, as a boolean series.
 
     Raises:
         PermanentError: when pandera cannot run the check.
@@ -33,7 +33,7 @@ def failing(rule: ColumnRule, kind: pa.DataType, values: Any) -> pl.Series:
     import polars as pl
 
     try:
-        frame = pl.DataFrame({rule.column: pl.Series(rule.column, pl.from_arrow(values))})
+        frame = pl.DataFrame({rule.column: values})
         return refused(rule.check(kind), frame.lazy(), rule.column)
     except pl.exceptions.PolarsError as error:
         raise PermanentError(
@@ -48,7 +48,7 @@ def refused(check: pandera.Check, frame: pl.LazyFrame, column: str | None) -> pl
     return result.check_output.collect().to_series().not_()
 
 
-def confirm(rule: ColumnRule, kind: pa.DataType, values: Any, *, bad: bool) -> None:
+def confirm(rule: ColumnRule, kind: pa.DataType, values: pl.Series, *, bad: bool) -> None:
     """Have pandera agree that all of these values are bad, or that none is.
 
     Raises:

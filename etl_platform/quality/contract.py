@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias, Union
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
 
     AnyRule: TypeAlias = Rule
 else:
-    AnyRule = Annotated[Union[RULES], Field(discriminator="rule")]
+    AnyRule = Annotated[reduce(or_, RULES), Field(discriminator="rule")]
 
-_WRITABLE = tuple(kind.model_fields["rule"].default for kind in RULES if kind.__name__ != "CustomRule")
+_WRITABLE = tuple(
+    kind.model_fields["rule"].default for kind in RULES if kind.__name__ != "CustomRule"
+)
 
 
 def _known_kind(item: object) -> object:
@@ -82,8 +86,8 @@ class Contract(BaseModel):
     def from_pandera(cls, schema: Any, *, action: Action = "block") -> Contract:
         """Read a ``pandera.polars`` ``DataFrameSchema`` or ``DataFrameModel`` class.
 
-        Built-in checks become rules with SQL form, other checks run in Python as they are. ``action``
-        is taken where the schema does not say otherwise (``raise_warning`` means warn).
+        Built-in checks become rules with SQL form, other checks run in Python as they are.
+        ``action`` is taken where the schema does not say otherwise (``raise_warning``: warn).
 
         Raises:
             ConfigError: the schema changes data (coerce, parsers, ...), which an audit never does.
@@ -95,8 +99,9 @@ class Contract(BaseModel):
     def to_pandera(self, schema: pa.Schema | None = None) -> pandera.DataFrameSchema:
         """The same promises as a pandera schema for Polars.
 
-        With the table's Arrow ``schema`` the rules' values are read in the columns' types; without
-        it, only columns with a dtype rule have a known type, and other values are taken as written.
+        With the table's Arrow ``schema`` the rules' values are read in the columns' types;
+        without it, only columns with a dtype rule have a known type, and other values are taken
+        as written.
         A foreign key needs other tables and is left out.
         """
         from etl_platform.quality.pandera_schema import schema_of
@@ -108,7 +113,7 @@ class Contract(BaseModel):
 
         Raises:
             UnknownName: a rule names a column that does not exist.
-            ConfigError: a rule has no meaning for its column's type, or a value is not of that type.
+            ConfigError: a rule has no meaning for its column's type, or a value is not of it.
         """
         for rule in self.rules:
             rule.check_schema(schema, table)

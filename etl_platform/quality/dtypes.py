@@ -84,7 +84,11 @@ def arrow_type(name: str) -> pa.DataType:
     decimal = _DECIMAL.fullmatch(name)
     if decimal:
         return pa.decimal128(int(decimal[1]), int(decimal[2]))
-    special = {"date": pa.date32(), "timestamp": pa.timestamp("us"), "timestamptz": pa.timestamp("us", "UTC")}
+    special = {
+        "date": pa.date32(),
+        "timestamp": pa.timestamp("us"),
+        "timestamptz": pa.timestamp("us", "UTC"),
+    }
     return special[name] if name in special else getattr(pa, "bool_" if name == "bool" else name)()
 
 

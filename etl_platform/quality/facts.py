@@ -44,7 +44,9 @@ class Facts:
         """FROM-able SQL of all staged rows; also valid when nothing was staged."""
         if self.staged.files:
             return read_parquet(self.staged.uris)
-        columns = ", ".join(f"NULL::{duckdb_type(f.type)} AS {quote(f.name)}" for f in self.staged.schema)
+        columns = ", ".join(
+            f"NULL::{duckdb_type(f.type)} AS {quote(f.name)}" for f in self.staged.schema
+        )
         return f"(SELECT {columns or 'NULL'} WHERE false)"
 
     @property

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from etl_platform.core.duck import quote
 from etl_platform.quality.confirmation import EnginesDisagree, confirm, failing
+from etl_platform.quality.counts import ValueCounts, plain
 from etl_platform.quality.custom_checks import run_custom
 from etl_platform.quality.facts import Facts
 from etl_platform.quality.rules import ColumnRule, CustomRule, DtypeRule, Rule
-from etl_platform.quality.scan import Scanned, ValueCounts
+from etl_platform.quality.scan import Scanned
 from etl_platform.quality.steps import (
     ROWS_OF_VALUE,
     ByPandera,
@@ -27,6 +28,7 @@ from etl_platform.quality.values import json_safe
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
+    import pyarrow as pa
 
 _VALUES = "etl_platform_values"
 _SHOWN_VALUES = 5
@@ -34,7 +36,7 @@ _SHOWN_VALUES = 5
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A judged rule; ``positions`` are row numbers (from 0) where only Python knows the bad rows."""
+    """A judged rule; ``positions`` are rows (from 0) where only Python knows the bad ones."""
 
     failed_rows: int
     failed: bool
@@ -60,8 +62,8 @@ def judge(
             return _judge_values(con, facts, rule, step, scanned.counts[step.column])
         case PerRow():
             return _rows(int(scanned.measures.get(("", rule.name), 0)))
-        case Query():
-            row = con.sql(step.sql).fetchone()
+        case Query(sql):
+            row = con.execute(sql).fetchone()
             return _rows(int(row[0]) if row else 0)
         case BySchema():
             return _judge_form(facts, rule)
@@ -77,20 +79,22 @@ def _rows(failed: int) -> Verdict:
 
 def _confirm_witnesses(facts: Facts, rule: Rule, step: Settled) -> None:
     if step.witnesses and isinstance(rule, ColumnRule):
+        import polars as pl
         import pyarrow as pa
 
         kind = facts.kind(rule.column)
-        confirm(rule, kind, pa.array(step.witnesses, kind), bad=False)
+        witnesses = pl.Series(pl.from_arrow(pa.array(step.witnesses, kind)))
+        confirm(rule, kind, witnesses, bad=False)
 
 
 def _judge_values(
     con: duckdb.DuckDBPyConnection, facts: Facts, rule: Rule, step: PerValue, counts: ValueCounts
 ) -> Verdict:
     """Judge the distinct values with both engines; what pandera refuses is what is shown."""
-    import pyarrow as pa
+    import polars as pl
 
-    table = pa.table({step.column: counts.values, ROWS_OF_VALUE: counts.rows})
-    con.register(_VALUES, table)
+    table = pl.DataFrame({step.column: counts.values, ROWS_OF_VALUE: counts.rows})
+    con.register(_VALUES, table.to_arrow())
     try:
         bad = con.sql(
             f"SELECT * FROM {_VALUES} WHERE {step.predicate} ORDER BY {quote(ROWS_OF_VALUE)} DESC"
@@ -106,19 +110,14 @@ def _judge_values(
 
 
 def _weigh(refused: pl.Series, counts: ValueCounts) -> int:
-    import polars as pl
-
-    return int(pl.Series(pl.from_arrow(counts.rows)).filter(refused).sum())
+    return int(counts.rows.filter(refused).sum())
 
 
-def _most_frequent(bad: object) -> str:
-    import pyarrow as pa
-
-    assert isinstance(bad, pa.Table)
+def _most_frequent(bad: pa.Table) -> str:
     head = bad.slice(0, _SHOWN_VALUES)
     shown = ", ".join(
         f"{json_safe(value)} ({rows:,})"
-        for value, rows in zip(head[0].to_pylist(), head[1].to_pylist(), strict=True)
+        for value, rows in zip(plain(head[0]), head[1].to_pylist(), strict=True)
     )
     more = len(bad) - len(head)
     return f"values (rows): {shown}" + (f" and {more:,} more values" if more else "")
@@ -137,5 +136,7 @@ def _judge_form(facts: Facts, rule: Rule) -> Verdict:
         schema.validate(frame, lazy=True)
     except SchemaErrors as error:
         actual = error.failure_cases["failure_case"][0]
-        return Verdict(facts.rows, failed=True, reason=f"the type is {facts.kind(rule.column)} ({actual})")
+        return Verdict(
+            facts.rows, failed=True, reason=f"the type is {facts.kind(rule.column)} ({actual})"
+        )
     return Verdict(0, failed=False)

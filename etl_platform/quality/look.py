@@ -1,14 +1,15 @@
-"""A cheap look at staged files: which columns have few distinct values, which values are frequent."""
+"""A cheap look at staged files: columns with few distinct values, and frequent values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etl_platform.core.duck import literal, quote
 from etl_platform.core.staged import Staged
+from etl_platform.quality.counts import counts_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -107,14 +108,11 @@ def frequent_values(
     return {name: _most(table.column(i), rows) for i, name in enumerate(columns)}
 
 
-def _most(histogram: pa.ChunkedArray, rows: int) -> list[object]:
-    import pyarrow.compute as pc
-
-    entry = histogram.combine_chunks()
-    if isinstance(entry, list) or not len(entry) or not entry[0].is_valid:
-        return []
-    frequent = pc.greater_equal(entry.items, max(2, int(rows * _FREQUENT_SHARE)))
-    values = entry.keys.filter(frequent)
-    order = pc.sort_indices(entry.items.filter(frequent), sort_keys=[("", "descending")])
-    found: list[object] = values.take(order[:_MAX_FREQUENT]).to_pylist()
-    return [v for v in found if v == v and len(str(v)) <= _MAX_FREQUENT_CHARACTERS]  # noqa: PLR0124
+def _most(histogram: Any, rows: int) -> list[object]:
+    counts = counts_of(histogram)
+    least = max(2, int(rows * _FREQUENT_SHARE))
+    return [
+        value
+        for value, count in counts.most_frequent(_MAX_FREQUENT)
+        if count >= least and value == value and len(str(value)) <= _MAX_FREQUENT_CHARACTERS
+    ]

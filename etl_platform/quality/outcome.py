@@ -59,7 +59,7 @@ class Outcome:
         """The outcome as JSON can hold it, with the rule by name."""
         return {
             "rule": self.rule.name,
-            "kind": self.rule.rule,
+            "kind": self.rule.kind,
             "description": self.rule.description,
             "severity": self.rule.severity,
             "action": self.rule.action,
@@ -136,8 +136,8 @@ class ContractViolation(PermanentError):
                 lines.append(f"    {shortened(text, _MESSAGE_CHARACTERS)}")
         super().__init__(
             "\n".join(lines),
-            fix="repair the rows in the source and run again; or, if they are legitimate, change the "
-            "rule, or its action to quarantine (keep them aside) or warn (publish them)",
+            fix="repair the rows in the source and run again; or, if they are legitimate, change "
+            "the rule, or its action to quarantine (keep them aside) or warn (publish them)",
         )
 
     def __reduce__(self) -> tuple[type[ContractViolation], tuple[Audit]]:

@@ -110,7 +110,7 @@ def _in_range(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _matches(pattern: str | re.Pattern[str]) -> Recognised | None:
-    """pandera looks for a match at the start, the regex rule for one of the whole text."""
+    """Pandera looks for a match at the start, the regex rule for one of the whole text."""
     if isinstance(pattern, re.Pattern):
         if pattern.flags & ~re.UNICODE:
             return None
@@ -123,4 +123,3 @@ def _matches(pattern: str | re.Pattern[str]) -> Recognised | None:
         return (RegexRule, {"pattern": inner}) if to_polars(inner) == inner else None
     except PatternError:
         return None
-

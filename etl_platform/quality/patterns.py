@@ -1,8 +1,8 @@
 """Regular expressions that mean the same to DuckDB (RE2) and to Polars (Rust's regex).
 
 Both run in linear time. RE2's syntax (https://github.com/google/re2/wiki/Syntax) is the contract's;
-it is translated for Polars, where ``\\d`` would match every Unicode digit, ``[`` nests inside a class,
-``&&`` and ``~~`` are set operators and a lone ``{`` is an error.
+it is translated for Polars, where ``\\d`` would match every Unicode digit, ``[`` nests inside a
+class, ``&&`` and ``~~`` are set operators and a lone ``{`` is an error.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def compile_pattern(pattern: str) -> None:
         _engine().cursor().execute("SELECT regexp_full_match('', ?)", [pattern]).fetchall()
     except duckdb.Error as error:
         why = str(error).removeprefix("Invalid Input Error: ")
-        raise PatternError(f"{why} (RE2 syntax, without look-around and back references)") from error
+        raise PatternError(
+            f"{why} (RE2 syntax, without look-around and back references)"
+        ) from error
 
 
 @cache
@@ -106,7 +108,9 @@ def _escape(pattern: str, position: int, in_class: bool) -> tuple[str, int]:
         return "\\" + char, position + 2
     if char in _PLAIN_ESCAPES and char:
         return "\\" + char, position + 2
-    raise PatternError(f"escape \\{char} has no equivalent in Polars; write a character as \\x{{HEX}}")
+    raise PatternError(
+        f"escape \\{char} has no equivalent in Polars; write a character as \\x{{HEX}}"
+    )
 
 
 def _class_start(pattern: str, position: int) -> tuple[str, int]:

@@ -51,9 +51,7 @@ class AuditPlan:
         return f"SELECT {', '.join(self.measures.values())} FROM {self.relation}"
 
 
-def plan_audit(
-    contract: Contract, facts: Facts, frequent: Mapping[str, list[object]]
-) -> AuditPlan:
+def plan_audit(contract: Contract, facts: Facts, frequent: Mapping[str, list[object]]) -> AuditPlan:
     """Decide how each rule and each statistic is found.
 
     Args:

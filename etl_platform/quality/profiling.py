@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from etl_platform.quality.counts import ValueCounts
 from etl_platform.quality.dtypes import name_of
 from etl_platform.quality.facts import Facts
 from etl_platform.quality.look import is_countable
 from etl_platform.quality.profile import ColumnProfile, Profile
-from etl_platform.quality.scan import Scanned, ValueCounts
+from etl_platform.quality.scan import Scanned
 from etl_platform.quality.values import json_safe
 
 _TOP = 10
 
 
-def build_profile(
-    facts: Facts, scanned: Scanned, frequent: dict[str, list[object]]
-) -> Profile:
+def build_profile(facts: Facts, scanned: Scanned, frequent: dict[str, list[object]]) -> Profile:
     """Put the profile of a batch together; reads nothing.
 
     Args:
@@ -32,16 +31,16 @@ def build_profile(
     )
 
 
-def _column(
-    facts: Facts, scanned: Scanned, name: str, frequent: list[object]
-) -> ColumnProfile:
+def _column(facts: Facts, scanned: Scanned, name: str, frequent: list[object]) -> ColumnProfile:
     kind = facts.kind(name)
     nulls = facts.nulls(name)
     if nulls is None:
         nulls = facts.rows - scanned.measures[name, "present"]
     common: dict[str, Any] = {"name": name, "dtype": name_of(kind), "nulls": nulls}
     if not facts.rows:
-        return ColumnProfile(**common, distinct=0 if is_countable(kind) else None, distinct_exact=True)
+        return ColumnProfile(
+            **common, distinct=0 if is_countable(kind) else None, distinct_exact=True
+        )
     counts = scanned.counts.get(name)
     if counts is not None:
         return _counted(common, facts, name, counts)
@@ -69,9 +68,7 @@ def _column(
     )
 
 
-def _counted(
-    common: dict[str, Any], facts: Facts, name: str, counts: ValueCounts
-) -> ColumnProfile:
+def _counted(common: dict[str, Any], facts: Facts, name: str, counts: ValueCounts) -> ColumnProfile:
     from pyarrow import types as t
 
     kind = facts.kind(name)

@@ -59,8 +59,9 @@ def _flags(facts: Facts, count: int) -> list[str]:
 
 
 def _reason(rule: Rule) -> str:
-    values = ", ".join(
-        f"{literal(column + ' = ')} || coalesce(left({quote(column)}::VARCHAR, {_SHOWN_CHARACTERS}), 'null')"
-        for column in rule.columns
-    )
+    values = ", ".join(f"{literal(c + ' = ')} || {_shown(c)}" for c in rule.columns)
     return f"concat({literal(rule.description + ', here ')}, concat_ws(', ', {values}))"
+
+
+def _shown(column: str) -> str:
+    return f"coalesce(left({quote(column)}::VARCHAR, {_SHOWN_CHARACTERS}), 'null')"

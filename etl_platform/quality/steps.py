@@ -24,7 +24,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class PerValue:
-    """The SQL predicate is judged on the distinct values of one column, weighted by their counts."""
+    """The SQL predicate is judged on a column's distinct values, weighted by their counts."""
 
     column: str
     predicate: str
@@ -53,8 +53,7 @@ class ByPandera:
 
 @dataclass(frozen=True, slots=True)
 class BySchema:
-    """A rule about the table's form: pandera validates a frame of the staged schema without rows."""
-
+    """A rule about the table's form: pandera validates a frame without rows."""
 
 
 @dataclass(frozen=True, slots=True)

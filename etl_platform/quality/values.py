@@ -1,4 +1,4 @@
-"""Values as a contract's text gives them, as a column's type means them, and as people read them."""
+"""Values as a contract gives them, as a column's type means them, and as people read them."""
 
 from __future__ import annotations
 

@@ -35,13 +35,12 @@ class Rule(BaseModel, ABC):
 
     can_quarantine: ClassVar[bool] = True
 
-    rule: str
     name: Annotated[
         str,
         Field(
             default="",
             pattern=r"^[A-Za-z0-9_]*$",
-            description="Stable name of the check; unique in the contract. Default: rule and columns.",
+            description="Stable name of the check, unique in the contract; else rule and columns.",
         ),
     ]
     severity: Annotated[Severity, Field(default="error", description="How the check is shown.")]
@@ -49,6 +48,11 @@ class Rule(BaseModel, ABC):
         Action, Field(default="block", description="What happens when the rule is broken.")
     ]
     description: Annotated[str, Field(default="", description="What people read beside the check.")]
+
+    @property
+    def kind(self) -> str:
+        """What the YAML form calls this kind of rule."""
+        return type(self).model_fields["rule"].default
 
     @property
     @abstractmethod
@@ -64,7 +68,7 @@ class Rule(BaseModel, ABC):
         """Choose how to judge the rule, given what is known without reading data."""
 
     def violation(self, facts: Facts) -> str | None:
-        """SQL over a staged row, true when the row is bad, never NULL; None when no row is to blame."""
+        """SQL over a staged row: true when it is bad, never NULL; None when no row is to blame."""
         return None
 
     @property
@@ -111,14 +115,15 @@ class Rule(BaseModel, ABC):
             action = "warn"
         if severity == "warn" and action == "block":
             raise PydanticCustomError(
-                "contradiction", "a rule of severity warn cannot block: use action warn or quarantine"
+                "contradiction",
+                "a rule of severity warn cannot block: use action warn or quarantine",
             )
         if action == "quarantine" and not self.can_quarantine:
             raise PydanticCustomError(
                 "no_rows",
                 "rule {rule} is not about single rows, so nothing can be quarantined: "
                 "use action block or warn",
-                {"rule": self.rule},
+                {"rule": self.kind},
             )
         # The model is frozen for everyone else; these three depend on the other fields.
         for field, value in (
@@ -132,7 +137,7 @@ class Rule(BaseModel, ABC):
 
     def default_name(self) -> str:
         """The name of a rule that the contract does not name."""
-        return "_".join((self.rule, *map(identifier, self.columns)))
+        return "_".join((self.kind, *map(identifier, self.columns)))
 
     def _sentence(self) -> str:
         return f"{', '.join(self.columns)} {self.demand()}" if self.columns else self.demand()
@@ -155,7 +160,7 @@ class ColumnRule(Rule):
 
     @abstractmethod
     def bad(self, value: str, kind: pa.DataType) -> str:
-        """SQL that is true for a bad value; NULL or false otherwise. ``value`` is a column's SQL."""
+        """SQL, true for a bad value, NULL or false otherwise; ``value`` is a column's SQL."""
 
     @abstractmethod
     def check(self, kind: pa.DataType | None) -> pandera.Check:
@@ -174,7 +179,9 @@ class ColumnRule(Rule):
         if settled is not None:
             return settled
         predicate = self.violation(facts)
-        return PerValue(self.column, predicate) if self.column in facts.counted else PerRow(predicate)
+        return (
+            PerValue(self.column, predicate) if self.column in facts.counted else PerRow(predicate)
+        )
 
     def violation(self, facts: Facts) -> str:
         return f"coalesce({self.bad(quote(self.column), facts.kind(self.column))}, false)"
@@ -186,7 +193,7 @@ class ColumnRule(Rule):
             raise ConfigError(
                 f"contract of {table}: rule {self.name} does not fit column {self.column!r} "
                 f"of type {kind}",
-                valid=f"rule {self.rule} is for columns of {self.types}",
+                valid=f"rule {self.kind} is for columns of {self.types}",
             )
         self.check(kind)
 

@@ -40,7 +40,9 @@ class CustomRule(Rule):
         return self.reads
 
     def default_name(self) -> str:
-        return "_".join(filter(None, ("custom", self.column and identifier(self.column), self._label)))
+        return "_".join(
+            filter(None, ("custom", self.column and identifier(self.column), self._label))
+        )
 
     @property
     def _label(self) -> str:

@@ -60,9 +60,7 @@ class LengthRule(ColumnRule):
             sure.append(f"{size} <= {self.max}")
         if not exact:
             return "false"
-        return (
-            f"CASE WHEN {' AND '.join(sure)} THEN false ELSE NOT ({' AND '.join(exact)}) END"
-        )
+        return f"CASE WHEN {' AND '.join(sure)} THEN false ELSE NOT ({' AND '.join(exact)}) END"
 
     def check(self, kind: pa.DataType | None) -> pandera.Check:
         from pandera.polars import Check

@@ -61,7 +61,7 @@ class SetRule(ColumnRule):
         return Check.isin(list(self.values if kind is None else self.members(kind)))
 
 
-def _holds(kind: pa.DataType, value: Decimal) -> bool:
+def _holds(kind: Any, value: Decimal) -> bool:
     _, digits, exponent = value.normalize().as_tuple()
     exponent = int(exponent)
     return -exponent <= kind.scale and len(digits) + exponent <= kind.precision - kind.scale

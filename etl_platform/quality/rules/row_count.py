@@ -13,7 +13,7 @@ from etl_platform.quality.steps import Settled, Step
 
 
 class RowCountRule(Rule):
-    """The staged batch has between ``min`` and ``max`` rows (rows already in the table do not count)."""
+    """The staged batch has ``min`` to ``max`` rows; rows already in the table do not count."""
 
     rule: Literal["row_count"] = "row_count"
     can_quarantine = False

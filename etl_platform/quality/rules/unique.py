@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class UniqueRule(KeyRule):
     """No two rows have the same key; every row of a duplicated key counts as bad.
 
-    As in SQL, a key with a null is no key and is skipped. When rows are appended, a staged row whose
-    key is in the table already is bad too.
+    As in SQL, a key with a null is no key and is skipped. When rows are appended, a staged row
+    whose key is in the table already is bad too.
     """
 
     rule: Literal["unique"] = "unique"
@@ -63,9 +63,8 @@ class UniqueRule(KeyRule):
             if low is not None and high is not None:
                 kind = facts.kind(column)
                 # Statistics of the table's files drop most of them before any row is read.
-                wanted.append(
-                    f"r.{quote(column)} BETWEEN {sql_literal(low, kind)} AND {sql_literal(high, kind)}"
-                )
+                least, most = sql_literal(low, kind), sql_literal(high, kind)
+                wanted.append(f"r.{quote(column)} BETWEEN {least} AND {most}")
         key = as_tuple([f"r.{quote(column)}" for column in self.keys])
         return f"SELECT {key} FROM {facts.existing} AS r WHERE {' AND '.join(wanted)}"
 

@@ -1,0 +1,82 @@
+"""How many rows have each value of a column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCounts:
+    """Every distinct non-null value of a column and the number of rows that have it."""
+
+    values: pl.Series
+    rows: pl.Series
+
+    @property
+    def present(self) -> int:
+        """Number of rows with a value."""
+        return int(self.rows.sum())
+
+    def most_frequent(self, limit: int) -> list[tuple[Any, int]]:
+        """The most frequent values, equally frequent ones in order of value."""
+        if not len(self.rows):
+            return []
+        import polars as pl
+
+        table = pl.DataFrame({"value": self.values, "rows": self.rows})
+        # Only candidates are sorted by value: a table of 250,000 values need not be.
+        least = table["rows"].top_k(limit).min()
+        table = table.filter(pl.col("rows") >= least)
+        table = table.sort("rows", "value", descending=[True, False]).head(limit)
+        return list(zip(plain(table["value"].to_arrow()), table["rows"].to_list(), strict=True))
+
+    def bounds(self) -> tuple[Any, Any]:
+        """Smallest and largest value, NaN left out."""
+        numbers = self.values.filter(self._is_number())
+        if not len(numbers):
+            return None, None
+        ends = numbers.gather([numbers.arg_min() or 0, numbers.arg_max() or 0])
+        low, high = plain(ends.to_arrow())
+        return low, high
+
+    def mean(self) -> float | None:
+        """Mean over all rows, NaN left out; None when nothing is left."""
+        import polars as pl
+
+        numbers = self._is_number()
+        rows, values = self.rows.filter(numbers), self.values.filter(numbers)
+        if not len(values):
+            return None
+        return float((values.cast(pl.Float64) * rows).sum()) / int(rows.sum())
+
+    def _is_number(self) -> pl.Series:
+        if self.values.dtype.is_float():
+            return self.values.is_not_nan()
+        return self.values.is_not_null()
+
+
+def counts_of(histogram: Any) -> ValueCounts:
+    """Read the Arrow column of one map that DuckDB's ``histogram`` gives."""
+    import polars as pl
+
+    entry = histogram.chunk(0)
+    if not entry[0].is_valid:  # nothing but nulls
+        empty = pl.Series(pl.from_arrow(entry.keys))
+        return ValueCounts(empty.clear(), pl.Series([], dtype=pl.Int64))
+    rows = pl.Series(pl.from_arrow(entry.items)).cast(pl.Int64)
+    return ValueCounts(pl.Series(pl.from_arrow(entry.keys)), rows)
+
+
+def plain(values: Any) -> list[Any]:
+    """Python values; those that Python cannot hold (years beyond 9999) as text."""
+    found: list[Any] = []
+    for value in values:
+        try:
+            found.append(value.as_py())
+        except (ValueError, OverflowError):
+            found.append(str(value.cast("string")))
+    return found
