@@ -88,8 +88,9 @@ def read_header(text: str, where: str) -> Document:
     if match is None:
         return Document(Header(), _statement(text), {})
     before = text.count("\n", 0, match.start("yaml"))
+    loader = _Loader(match["yaml"])
     try:
-        node = yaml.compose(match["yaml"], Loader=_Loader)
+        node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         line = before + (error.problem_mark.line if error.problem_mark else 0) + 1
         raise ConfigError(
@@ -104,7 +105,8 @@ def read_header(text: str, where: str) -> Document:
         if key.value in lines:
             raise ConfigError(f"{where}:{line}: option {key.value!r} stands twice in the header")
         lines[str(key.value)] = line
-    values = yaml.load(match["yaml"], Loader=_Loader)  # noqa: S506 (a safe loader, see above)
+    # Made of the node that gave the lines, so that the text is parsed once.
+    values = loader.construct_document(node)
     try:
         header = Header.model_validate(values)
     except ValidationError as error:

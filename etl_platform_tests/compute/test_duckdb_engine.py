@@ -78,6 +78,16 @@ def test_nothing_is_computed_before_the_relation_is_read(con: duckdb.DuckDBPyCon
         relation.fetchall()
 
 
+def test_the_first_rows_arrive_before_the_last_are_computed(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    sql = "select if(range < 15_000_000, range, error('late')::bigint) as x from range(20_000_000)"
+    reader = stream(run(con, sql, {}.get))
+    assert reader.read_next_batch().num_rows > 0
+    with pytest.raises(Exception, match="late"):
+        reader.read_all()
+
+
 def test_a_result_larger_than_memory_is_streamed(con: duckdb.DuckDBPyConnection) -> None:
     relation = run(con, "select range as a, hash(range) as b from range(20_000_000)", {}.get)
     batches = rows = 0
