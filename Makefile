@@ -46,9 +46,8 @@ stress: $(INSTALLED) ## Run the long suites: kills by the hundred, millions of m
 	$(BIN)/python -m pytest -m stress -s --timeout=3600 $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## Check format, lint rules and types
-	$(BIN)/ruff format --check
-	$(BIN)/ruff check
-	$(BIN)/pyright
+	@status=0; for check in "ruff format --check" "ruff check" pyright; do \
+		echo "$$check"; $(BIN)/$$check || status=1; done; exit $$status
 
 format: $(INSTALLED) ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix
