@@ -81,7 +81,7 @@ def test_nothing_is_computed_before_the_relation_is_read(con: duckdb.DuckDBPyCon
 def test_the_first_rows_arrive_before_the_last_are_computed(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
-    sql = "select if(range < 15_000_000, range, error('late')::bigint) as x from range(20_000_000)"
+    sql = "select if(i < 15_000_000, i, error('late')::bigint) as x from range(20_000_000) r(i)"
     reader = stream(run(con, sql, {}.get))
     assert reader.read_next_batch().num_rows > 0
     with pytest.raises(Exception, match="late"):
