@@ -56,7 +56,7 @@ def to_array(
 def _failures() -> tuple[type[Exception], ...]:
     import pyarrow as pa
 
-    return (pa.ArrowException, _Unfit, TypeError, OverflowError, UnicodeError)
+    return (pa.ArrowException, _Unfit, TypeError, ArithmeticError, UnicodeError)
 
 
 def _exact(values: Sequence[Any], column: TargetColumn) -> pa.Array[Any]:

@@ -80,6 +80,10 @@ class Database:
         try:
             with self.faults("reading"):
                 yield self.dialect.start(connection, self.pool)
+        except SourceUnavailable:
+            # A lost connection cannot be rolled back: trying hides why it was lost.
+            connection.invalidate()
+            raise
         finally:
             connection.close()
 

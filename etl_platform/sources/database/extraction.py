@@ -4,9 +4,9 @@ How no row is lost between incremental runs
 -------------------------------------------
 A run reads ``cursor >= watermark - lookback`` in **one statement on one snapshot**, without an
 upper bound. The next watermark is the largest cursor value among the rows *delivered*, so it can
-never pass a row that this run could have seen. Rows that tie with the watermark are read again, and so
-are rows whose cursor is NULL: publishing with an upsert by ``Cursor.key`` makes that exact. A clock
-(``now()``) as an upper bound would add nothing: the snapshot bounds the read already.
+never pass a row that this run could have seen. Rows that tie with the watermark are read again, and
+so are rows whose cursor is NULL: publishing with an upsert by ``Cursor.key`` makes that exact. A
+clock (``now()``) as an upper bound would add nothing: the snapshot bounds the read already.
 
 What a watermark cannot see is a transaction that was open when the snapshot was taken and commits
 afterwards with an *older* cursor value. ``lookback`` covers it: make it longer than the source's

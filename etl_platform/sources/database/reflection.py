@@ -32,8 +32,8 @@ def reflect(
     Args:
         database: the database.
         schemas: only these; None for every schema that is not the system's.
-        include: shell patterns (``*``, ``?``, ``[a-z]``; upper and lower case differ) for
-            ``name`` or ``schema.name``.
+        include: shell patterns (``*``, ``?``, ``[a-z]``; upper and lower case differ) for the
+            table's name or, where the pattern has a dot, ``schema.name``.
         exclude: patterns that win over ``include``.
         views: views (materialised ones too) as well as tables.
 
@@ -72,10 +72,12 @@ def _names(inspector: Inspector, schema: str | None, views: bool) -> dict[str, b
 
 
 def _matches(schema: str | None, name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    forms = (name, f"{schema}.{name}") if schema else (name,)
-
     def any_of(patterns: Sequence[str]) -> bool:
-        return any(fnmatchcase(form, pattern) for form in forms for pattern in patterns)
+        return any(
+            fnmatchcase(name, pattern)
+            or ("." in pattern and fnmatchcase(f"{schema}.{name}", pattern))
+            for pattern in patterns
+        )
 
     return any_of(include) and not any_of(exclude)
 
@@ -107,6 +109,8 @@ def _tables(
             if inspector.dialect.supports_comments
             else {}
         )
+    # A table on the search path is reflected without its schema.
+    default_schema = None if schema is None else inspector.default_schema_name
     tables: list[SourceTable] = []
     for name in wanted:
         at = (schema, name)
@@ -119,7 +123,7 @@ def _tables(
             foreign_keys=tuple(
                 ForeignKey(
                     columns=tuple(reference["constrained_columns"]),
-                    referred_schema=reference["referred_schema"] or schema,
+                    referred_schema=reference["referred_schema"] or default_schema,
                     referred_table=reference["referred_table"],
                     referred_columns=tuple(reference["referred_columns"]),
                 )

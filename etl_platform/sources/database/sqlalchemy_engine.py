@@ -18,6 +18,7 @@ from etl_platform.sources.database.statements import plan_read
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from sqlalchemy import CursorResult
 
     from etl_platform.sources.database.database import Database
     from etl_platform.sources.database.extraction import Extraction
@@ -50,7 +51,7 @@ class SqlAlchemyEngine:
             ).execute(plan.statement)
             opening.callback(result.close)
             schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in plan.columns])
-            rows = _Rows(database, result.cursor, plan.columns, extraction.where)
+            rows = _Rows(database, result, plan.columns, extraction.where)
             batches = _batches(opening.pop_all(), rows, schema, batch_rows)
             # Started here so that closing it early, unread, still gives the connection back.
             first = next(batches, None)
@@ -61,10 +62,14 @@ class _Rows:
     """An open cursor, fetched and transposed in chunks whose size follows the rows' width."""
 
     def __init__(
-        self, database: Database, cursor: Any, columns: tuple[TargetColumn, ...], where: str
+        self,
+        database: Database,
+        result: CursorResult[Any],
+        columns: tuple[TargetColumn, ...],
+        where: str,
     ) -> None:
         self._database = database
-        self._cursor = cursor
+        self._result = result
         self._columns = columns
         self._where = where
         self._read = 0
@@ -75,7 +80,7 @@ class _Rows:
         import pyarrow as pa
 
         with self._database.faults(f"reading {self._where}"), _no_garbage_collection():
-            rows = self._cursor.fetchmany(min(self._chunk_rows, most))
+            rows = _raw_rows(self._result, min(self._chunk_rows, most))
             if not rows:
                 return None
             count = len(rows)
@@ -90,6 +95,15 @@ class _Rows:
         fitting = max(1, _MAX_CHUNK_BYTES * count // max(1, chunk.nbytes))
         self._chunk_rows = min(fitting, self._chunk_rows * _GROWTH, _MAX_CHUNK_ROWS)
         return chunk
+
+
+def _raw_rows(result: CursorResult[Any], count: int) -> list[tuple[Any, ...]]:
+    """The driver's own tuples, without SQLAlchemy's Row objects around them.
+
+    They have to come through the result's fetch strategy: a streamed result has fetched some of
+    the rows into a buffer of its own, which the driver's cursor does not give again.
+    """
+    return list(result.cursor_strategy.fetchmany(result, result.cursor, count))
 
 
 def _joined(chunks: list[pa.RecordBatch]) -> pa.RecordBatch:

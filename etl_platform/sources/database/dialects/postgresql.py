@@ -7,6 +7,7 @@ unambiguous.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -50,13 +51,17 @@ _REFUSED_LOGIN = (
     "does not exist",
     "not permitted to log in",
 )
+_NUMERIC = re.compile(r"numeric\((\d+),(-?\d+)\)")
 _CATALOG = """
-SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+SELECT c.relname, a.attname,
+       CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod)
+            ELSE format_type(a.atttypid, a.atttypmod) END,
        CASE WHEN c.relkind IN ('r', 'm', 'p') AND c.reltuples >= 0 THEN c.reltuples::bigint END,
        c.relispartition
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 WHERE n.nspname = :schema AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 """
 _TYPES = """
@@ -123,8 +128,14 @@ class PostgresDialect(Dialect):
         )
 
     def column_type(self, reflected: TypeEngine[Any], declared: str) -> TypeEngine[Any]:
-        del declared
-        return reflected
+        """SQLAlchemy forgets the precision of a domain's base type; the catalog knows it."""
+        import sqlalchemy as sa
+        from sqlalchemy.dialects import postgresql as pg
+
+        if not isinstance(reflected, pg.DOMAIN):
+            return reflected
+        numeric = _NUMERIC.fullmatch(declared)
+        return sa.Numeric(int(numeric[1]), int(numeric[2])) if numeric else reflected.data_type
 
     def probe(
         self, connection: Connection, query: FromClause, params: Mapping[str, object]

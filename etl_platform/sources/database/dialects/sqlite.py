@@ -51,7 +51,7 @@ class SqliteDialect(Dialect):
 
         if not url.database or url.database == ":memory:":
             raise ConfigError("a SQLite source is a file", valid="sqlite:////absolute/path.db")
-        path = Path(url.database.removeprefix("file:").partition("?")[0]).absolute()
+        path = Path(url.database).absolute()
 
         def connect() -> sqlite3.Connection:
             if not path.is_file():
