@@ -47,10 +47,13 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def read_parquet(uris: Sequence[str]) -> str:
-    """SQL that reads exactly these files: no globs, no columns inferred from paths."""
+def read_parquet(uris: Sequence[str], options: str = "") -> str:
+    """SQL that reads exactly these files: no globs, no columns inferred from paths.
+
+    ``options`` are further arguments of ``read_parquet``, each followed by a comma.
+    """
     files = ", ".join(literal(_no_glob(uri)) for uri in uris)
-    return f"read_parquet([{files}], hive_partitioning = false)"
+    return f"read_parquet([{files}], {options}hive_partitioning = false)"
 
 
 def _no_glob(uri: str) -> str:

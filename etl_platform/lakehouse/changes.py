@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.core.duck import connect, literal, quote
+from etl_platform.core.duck import connect, quote, read_parquet
 from etl_platform.core.errors import ConfigError, PermanentError, UnknownName
 from etl_platform.core.settings import Settings
 from etl_platform.core.staged import DataFile, Staged
@@ -65,7 +65,9 @@ def conform(settings: Settings, root: str, staged: Staged, schema: pa.Schema) ->
         f"CAST({quote(n)} AS {duckdb_type(schema.field(n).type)}) AS {quote(n)}"
         for n in staged.schema.names
     )
-    return _rewrite(settings, root, staged, f"SELECT {snapshot_sql} FROM {_files_sql(staged)}")
+    return _rewrite(
+        settings, root, staged, f"SELECT {snapshot_sql} FROM {read_parquet(staged.uris)}"
+    )
 
 
 def _replace_partition(
@@ -104,12 +106,12 @@ def _upsert(
     if not candidates:
         return Changes(evolution.schema, staged.files, (), staged.rows, 0, 0)
     using = ", ".join(quote(column) for column in key)
-    new = _files_sql(staged)
-    old = current.relation_sql(candidates)
+    new = read_parquet(staged.uris)
+    old = current.relation_sql(candidates, with_filename=True)
     with connect(settings) as con:
         hits: dict[str, int] = dict(
             con.execute(
-                f"SELECT filename, count(*) FROM {old[:-1]}, filename = true) "
+                f"SELECT filename, count(*) FROM {old} "
                 f"SEMI JOIN {new} AS batch USING ({using}) GROUP BY filename"
             ).fetchall()
         )
@@ -158,7 +160,7 @@ def check_key(settings: Settings, staged: Staged, key: tuple[str, ...]) -> None:
     using = ", ".join(quote(column) for column in key)
     with connect(settings) as con:
         twice = con.execute(
-            f"SELECT {using}, count(*) FROM {_files_sql(staged)} GROUP BY {using} "
+            f"SELECT {using}, count(*) FROM {read_parquet(staged.uris)} GROUP BY {using} "
             "HAVING count(*) > 1 LIMIT 5"
         ).fetchall()
     if twice:
@@ -214,8 +216,3 @@ def _may_hold(file: DataFile, staged: Staged, key: tuple[str, ...]) -> bool:
 def _rewrite(settings: Settings, root: str, staged: Staged, sql: str) -> Staged:
     with connect(settings) as con:
         return stage(settings, root, staged.table, con.sql(sql), staged.partition_by)
-
-
-def _files_sql(staged: Staged) -> str:
-    files = ", ".join(literal(uri) for uri in staged.uris)
-    return f"read_parquet([{files}], hive_partitioning = false)"

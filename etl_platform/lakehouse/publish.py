@@ -20,7 +20,14 @@ from etl_platform.core.staged import DataFile, Staged
 from etl_platform.lakehouse.changes import Changes, check_key, conform, plan_changes
 from etl_platform.lakehouse.evolution import Evolution, evolve
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
-from etl_platform.lakehouse.receipt import ANNOTATIONS_KEY, RECEIPT_KEY, VERSION_KEY, Mode, Receipt
+from etl_platform.lakehouse.receipt import (
+    ANNOTATIONS_KEY,
+    COLUMNS_ADDED,
+    RECEIPT_KEY,
+    VERSION_KEY,
+    Mode,
+    Receipt,
+)
 from etl_platform.lakehouse.staging import discard_staged
 from etl_platform.lakehouse.statistics import delta_stats
 
@@ -136,6 +143,8 @@ def _attempt(
         started,
     )
     notes = {**current.annotations(), **annotations}
+    if mode is Mode.REPLACE:
+        notes.pop(COLUMNS_ADDED, None)
     properties = commit_properties(receipt, notes, draft.batch)
     if commit(current, changes, properties):
         if fitting is not staged:
@@ -276,33 +285,40 @@ def _prepare(current: Snapshot, evolution: Evolution, mode: Mode) -> bool:
     True when one was made, or when another writer was faster: either way the publish is worked out
     again on the newer version.
     """
-    from deltalake import CommitProperties, Schema, TableFeatures
+    from deltalake import Schema, TableFeatures
     from deltalake.exceptions import CommitFailedError
 
-    properties = CommitProperties(
-        custom_metadata={
-            ANNOTATIONS_KEY: json.dumps(current.annotations()),
-            VERSION_KEY: str(current.version + 1),
-        },
-        max_commit_retries=0,
-    )
     try:
         if _has_naive_timestamp(evolution.schema) and not _has_feature(current.delta):
             current.delta.alter.add_feature(
                 TableFeatures.TimestampWithoutTimezone,
                 allow_protocol_versions_increase=True,
-                commit_properties=properties,
+                commit_properties=_preparation(current, current.annotations()),
             )
             return True
-        if evolution.added and not evolution.widened and mode is not Mode.REPLACE:
+        if evolution.added and mode is not Mode.REPLACE:
             fields = {f.name: f for f in Schema.from_arrow(evolution.schema).fields}
+            notes = {**current.annotations(), COLUMNS_ADDED: ", ".join(evolution.added)}
             current.delta.alter.add_columns(
-                [fields[name] for name in evolution.added], commit_properties=properties
+                [fields[name] for name in evolution.added],
+                commit_properties=_preparation(current, notes),
             )
             return True
     except CommitFailedError:
         return True
     return False
+
+
+def _preparation(current: Snapshot, annotations: Mapping[str, str]) -> CommitProperties:
+    from deltalake import CommitProperties
+
+    return CommitProperties(
+        custom_metadata={
+            ANNOTATIONS_KEY: json.dumps(dict(annotations)),
+            VERSION_KEY: str(current.version + 1),
+        },
+        max_commit_retries=0,
+    )
 
 
 def _has_naive_timestamp(schema: pa.Schema) -> bool:

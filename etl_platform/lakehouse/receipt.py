@@ -87,6 +87,8 @@ class Commit:
 
 RECEIPT_KEY = "etl_receipt"
 ANNOTATIONS_KEY = "etl_annotations"
+COLUMNS_ADDED = "etl:columns_added"
+"""Annotation of a table that still has files from before a column was added."""
 VERSION_KEY = "etl_version"
 """Each commit names its own version: ``DeltaTable.history`` counts down from the version that is
 loaded, which is wrong for older versions and while others write."""

@@ -1,0 +1,1 @@
+"""Measurements of the platform beside its peers; run with ``make bench``."""

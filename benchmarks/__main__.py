@@ -1,0 +1,24 @@
+"""``python -m benchmarks [NAME ...] [--runs N]``: run the benchmarks and print their tables."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from benchmarks.measure import DATA
+
+NAMES = ("publishing", "definitions", "scanning")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the platform beside its peers.")
+    parser.add_argument("names", nargs="*", default=NAMES, help=f"which of: {', '.join(NAMES)}")
+    parser.add_argument("--runs", type=int, default=5, help="counted runs of each variant")
+    chosen = parser.parse_args()
+    DATA.mkdir(exist_ok=True)
+    for name in chosen.names:
+        importlib.import_module(f"benchmarks.{name}").main(chosen.runs)
+
+
+if __name__ == "__main__":
+    main()

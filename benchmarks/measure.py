@@ -1,0 +1,91 @@
+"""Run variants in turn, each in a fresh process, and compare the medians."""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+DATA = Path(".benchmarks")
+_CONSOLE = Console(width=110)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Median over the runs: seconds of the operation, peak resident MB of its process."""
+
+    seconds: float
+    peak_mb: float
+    extra: dict[str, float]
+
+
+def child(operation: Callable[[], dict[str, float] | None]) -> None:
+    """In the measured process: run ``operation``, print what it took as one JSON line.
+
+    Time counts from the call, so the imports of the variant's own libraries at the top of its
+    function count, the interpreter's start does not.
+    """
+    started = time.perf_counter()
+    extra = operation() or {}
+    seconds = time.perf_counter() - started
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print("FIGURE " + json.dumps({"seconds": seconds, "peak_mb": peak_mb, "extra": extra}))
+
+
+def compare(module: str, variants: Sequence[str], runs: int) -> dict[str, Figure]:
+    """Run every variant of a benchmark module ``runs`` times, in turn, after one warm-up each."""
+    taken: dict[str, list[Figure]] = {name: [] for name in variants}
+    for turn in range(runs + 1):
+        for name in variants:
+            figure = _run(module, name)
+            if turn:
+                taken[name].append(figure)
+    return {name: _median(figures) for name, figures in taken.items()}
+
+
+def report(title: str, figures: dict[str, Figure], base: str, bars: dict[str, str]) -> None:
+    """Print the medians with their ratio to the peer ``base`` and the bar each has to meet."""
+    table = Table(title=title, title_justify="left")
+    for heading in ("variant", "seconds", "ratio", "peak MB", "ratio", "bar"):
+        table.add_column(heading, justify="left" if heading in ("variant", "bar") else "right")
+    for name, figure in figures.items():
+        table.add_row(
+            name,
+            f"{figure.seconds:.3f}",
+            f"{figure.seconds / figures[base].seconds:.2f}",
+            f"{figure.peak_mb:.0f}",
+            f"{figure.peak_mb / figures[base].peak_mb:.2f}",
+            bars.get(name, ""),
+        )
+    _CONSOLE.print(table)
+
+
+def _run(module: str, variant: str) -> Figure:
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", variant],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("FIGURE ")]
+    if done.returncode != 0 or not lines:
+        raise SystemExit(f"{module} {variant} failed:\n{done.stdout}\n{done.stderr}")
+    return Figure(**json.loads(lines[-1].removeprefix("FIGURE ")))
+
+
+def _median(figures: Sequence[Figure]) -> Figure:
+    names = figures[0].extra
+    return Figure(
+        seconds=statistics.median(f.seconds for f in figures),
+        peak_mb=statistics.median(f.peak_mb for f in figures),
+        extra={name: statistics.median(f.extra[name] for f in figures) for name in names},
+    )

@@ -1,0 +1,245 @@
+"""Write, audit, publish: the only way in which rows reach readers.
+
+Staged files are checked against the contract and profiled before one Delta commit makes them
+visible. A blocking rule that fails publishes nothing; rows that break a quarantining rule go, whole
+and with the reason, to ``<schema>.<table>__quarantine``, and the rest is published.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etl_platform.core.duck import connect, literal, quote, read_parquet
+from etl_platform.core.errors import TransientError
+from etl_platform.core.names import TableName
+from etl_platform.core.staged import Staged
+from etl_platform.lakehouse.lake import Lake
+from etl_platform.lakehouse.publish import SchemaChange
+from etl_platform.lakehouse.receipt import Mode, Receipt
+from etl_platform.metastore.records import ReceiptRecord
+from etl_platform.quality import Audit, Contract, ContractViolation, audit
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from etl_platform.metastore import Metastore
+
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What came of one batch at the gate. ``stages`` holds seconds for write, audit and publish."""
+
+    receipt: Receipt
+    audit: Audit
+    quarantine: Receipt | None
+    stages: Mapping[str, float]
+    staged: Staged
+
+
+def admit(
+    lake: Lake,
+    table: TableName,
+    data: object,
+    contract: Contract,
+    *,
+    mode: Mode = Mode.REPLACE,
+    key: tuple[str, ...] = (),
+    partition_by: tuple[str, ...] = (),
+    partition: Mapping[str, Any] | None = None,
+    batch: str | None = None,
+    run_id: str | None = None,
+    annotations: Mapping[str, str] | None = None,
+    watermark: str | None = None,
+    schema_change: SchemaChange = "evolve",
+    metastore: Metastore | None = None,
+) -> Admission:
+    """Stage ``data``, audit it, and publish what the contract lets through.
+
+    Args:
+        watermark: a column whose largest staged value is kept with the table as annotation
+            ``watermark:<column>``, in the same commit as the rows; a batch without rows leaves
+            the earlier one.
+        metastore: where receipt, audit and profile are recorded too; a failure to record never
+            undoes a commit.
+        Others: as for :meth:`Lake.stage` and :meth:`Lake.publish`.
+
+    Raises:
+        ContractViolation: a blocking rule failed or could not run; nothing was published.
+    """
+    constants = {c: str(v) for c, v in (partition or {}).items() if v is not None}
+    staged = lake.stage(table, data, partition_by, constants)
+    started = time.perf_counter()
+    with lake.discarding(staged):
+        with connect(lake.settings) as con:
+            found = audit(
+                con,
+                staged,
+                contract,
+                relation_of=lambda name: lake.relation_sql(name) if lake.exists(name) else None,
+                existing=_existing(lake, table, mode, partition),
+            )
+            audited = time.perf_counter()
+            if found.blocking:
+                _record_audit(metastore, lake, table, found, None, run_id)
+                raise ContractViolation(table, found)
+            quarantine = _quarantine(lake, con, found, table, mode, partition, batch, run_id)
+            notes = {**(annotations or {}), **_watermark(con, staged, watermark)}
+            kept = staged
+            if found.kept_sql is not None:
+                kept = lake.stage(table, con.sql(found.kept_sql), partition_by)
+                lake.discard(staged)
+        receipt = lake.publish(
+            kept,
+            mode,
+            key=key,
+            partition=partition,
+            batch=batch,
+            run_id=run_id,
+            annotations=notes,
+            schema_change=schema_change,
+        )
+    stages = {
+        "write": round(staged.seconds, 4),
+        "audit": round(audited - started, 4),
+        "publish": round(time.perf_counter() - audited, 4),
+    }
+    _record(metastore, lake, table, found, receipt, partition, run_id)
+    return Admission(receipt, found, quarantine, stages, kept)
+
+
+def _existing(
+    lake: Lake, table: TableName, mode: Mode, partition: Mapping[str, Any] | None
+) -> str | None:
+    """The rows that stay beside the batch, against which uniqueness is checked too."""
+    if mode not in (Mode.APPEND, Mode.REPLACE_PARTITION) or not lake.exists(table):
+        return None
+    snapshot = lake.snapshot(table)
+    if mode is Mode.APPEND:
+        return snapshot.relation_sql()
+    return snapshot.relation_sql(snapshot.outside(partition or {}))
+
+
+def _quarantine(
+    lake: Lake,
+    con: duckdb.DuckDBPyConnection,
+    found: Audit,
+    table: TableName,
+    mode: Mode,
+    partition: Mapping[str, Any] | None,
+    batch: str | None,
+    run_id: str | None,
+) -> Receipt | None:
+    """Commit the rejected rows before the accepted ones: a crash between the two hides nothing.
+
+    A replacement also replaces what an earlier one had rejected; appends and upserts add to it.
+    """
+    target = table.quarantine
+    replaces = mode in (Mode.REPLACE, Mode.REPLACE_PARTITION)
+    if found.rejected_sql is not None:
+        rows = (
+            f"SELECT *, {literal(run_id or '')}::VARCHAR AS _run_id, "
+            f"now()::TIMESTAMPTZ AS _quarantined_at FROM ({found.rejected_sql})"
+        )
+    elif replaces and lake.exists(target) and _holds(lake, target, partition):
+        rows = f"SELECT * FROM {lake.relation_sql(target)} WHERE false"
+    else:
+        return None
+    columns = tuple(partition or {})
+    staged = lake.stage(target, con.sql(rows), columns if mode is Mode.REPLACE_PARTITION else ())
+    return lake.publish(
+        staged,
+        mode if replaces else Mode.APPEND,
+        partition=partition if mode is Mode.REPLACE_PARTITION else None,
+        batch=batch,
+        run_id=run_id,
+        schema_change="any" if mode is Mode.REPLACE else "evolve",
+    )
+
+
+def _holds(lake: Lake, target: TableName, partition: Mapping[str, Any] | None) -> bool:
+    snapshot = lake.snapshot(target)
+    outside = sum(file.rows for file in snapshot.outside(partition)) if partition else 0
+    return snapshot.rows > outside
+
+
+def _watermark(
+    con: duckdb.DuckDBPyConnection, staged: Staged, column: str | None
+) -> dict[str, str]:
+    if column is None or not staged.files:
+        return {}
+    bounds = staged.bounds(column)
+    largest = bounds[1] if bounds is not None and bounds[2] else None
+    if bounds is None or not bounds[2]:
+        found = con.execute(
+            f"SELECT max({quote(column)}) FROM {read_parquet(staged.uris)}"
+        ).fetchone()
+        largest = found[0] if found else None
+    if largest is None:
+        return {}
+    text = largest.isoformat() if hasattr(largest, "isoformat") else str(largest)
+    return {f"watermark:{column}": text}
+
+
+def _record_audit(
+    metastore: Metastore | None,
+    lake: Lake,
+    table: TableName,
+    found: Audit,
+    version: int | None,
+    run_id: str | None,
+) -> None:
+    if metastore is not None:
+        metastore.record_audit(table.sql, version, run_id, found.outcomes_json(), lake=lake.uri)
+
+
+def _record(
+    metastore: Metastore | None,
+    lake: Lake,
+    table: TableName,
+    found: Audit,
+    receipt: Receipt,
+    partition: Mapping[str, Any] | None,
+    run_id: str | None,
+) -> None:
+    """Keep receipt, audit and profile. The commit stands whatever happens here."""
+    if metastore is None or receipt.skipped:
+        return
+    place = "/".join(f"{c}={v}" for c, v in (partition or {}).items()) or None
+    try:
+        metastore.record_receipt(
+            ReceiptRecord(
+                lake=lake.uri,
+                table=receipt.table,
+                version_before=receipt.version_before,
+                version_after=receipt.version_after,
+                mode=receipt.mode.value,
+                rows_inserted=receipt.rows_inserted,
+                rows_updated=receipt.rows_updated,
+                rows_deleted=receipt.rows_deleted,
+                rows_total=receipt.rows_total,
+                size_bytes=receipt.size_bytes,
+                files_added=receipt.files_added,
+                files_removed=receipt.files_removed,
+                seconds=receipt.seconds,
+                checksum=receipt.checksum,
+                batch=receipt.batch,
+                run_id=run_id,
+            )
+        )
+        _record_audit(metastore, lake, table, found, receipt.version_after, run_id)
+        version, profile = receipt.version_after, found.profile.to_json()
+        metastore.record_profile(table.sql, version, place, profile, lake=lake.uri)
+    except TransientError as error:
+        _log.warning(
+            "%s version %s is published, but the metastore did not take its record: %s",
+            table,
+            receipt.version_after,
+            error,
+        )
