@@ -63,8 +63,8 @@ def judge(
         case PerRow():
             return _rows(int(scanned.measures.get(("", rule.name), 0)))
         case Query(sql):
-            row = con.execute(sql).fetchone()
-            return _rows(int(row[0]) if row else 0)
+            # fetchone would leave the session busy with an unfinished result.
+            return _rows(int(con.execute(sql).fetchall()[0][0]))
         case BySchema():
             return _judge_form(facts, rule)
         case ByPandera():

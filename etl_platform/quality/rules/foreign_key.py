@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from etl_platform.core.duck import quote
@@ -39,14 +39,11 @@ class ForeignKeyRule(KeyRule):
         description="The referenced columns, each as schema.table.column.",
     )
 
-    @model_validator(mode="after")
-    def _pairs(self) -> Self:
-        if len(self.targets) != len(self.keys):
-            raise PydanticCustomError(
-                "unpaired", "a foreign_key rule needs as many references as columns"
-            )
+    @field_validator("targets")
+    @classmethod
+    def _one_table(cls, targets: tuple[str, ...]) -> tuple[str, ...]:
         tables: set[str] = set()
-        for target in self.targets:
+        for target in targets:
             table, dot, column = target.rpartition(".")
             if not dot or not column:
                 raise PydanticCustomError(
@@ -64,6 +61,14 @@ class ForeignKeyRule(KeyRule):
                 ) from error
         if len(tables) > 1:
             raise PydanticCustomError("reference", "all references must name the same table")
+        return targets
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if len(self.targets) != len(self.keys):
+            raise PydanticCustomError(
+                "unpaired", "a foreign_key rule needs as many references as columns"
+            )
         return self
 
     @property
