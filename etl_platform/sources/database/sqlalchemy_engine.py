@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from etl_platform.sources.database.conversion import to_array
 from etl_platform.sources.database.statements import plan_read
@@ -103,7 +103,8 @@ def _raw_rows(result: CursorResult[Any], count: int) -> list[tuple[Any, ...]]:
     They have to come through the result's fetch strategy: a streamed result has fetched some of
     the rows into a buffer of its own, which the driver's cursor does not give again.
     """
-    return list(result.cursor_strategy.fetchmany(result, result.cursor, count))
+    cursor = cast("Any", result.cursor)  # None once the last row was given: then it is not used
+    return list(result.cursor_strategy.fetchmany(result, cursor, count))
 
 
 def _joined(chunks: list[pa.RecordBatch]) -> pa.RecordBatch:

@@ -44,11 +44,13 @@ def plan_read(connection: Connection, dialect: Dialect, extraction: Extraction) 
     _check_names(known, extraction)
     columns = target_columns(known, extraction.policy, extraction.types, extraction.where)
     expressions = [
-        dialect.expression(_named(column.name), column).label(_quoted(column.name))
+        dialect.expression(source.c[column.name], column).label(_quoted(column.name))
         for column in columns
     ]
     statement = sa.select(*expressions).select_from(source)
-    conditions = _conditions(dialect, extraction, {column.name: column for column in columns})
+    conditions = _conditions(
+        dialect, extraction, source, {column.name: column for column in columns}
+    )
     return ReadPlan(statement.where(*conditions), columns, source)
 
 
@@ -61,11 +63,16 @@ def count_statement(plan: ReadPlan) -> Select[Any]:
 
 
 def from_table(table: SourceTable) -> FromClause:
-    """The table as a FROM clause, always quoted."""
+    """The table with its columns as a FROM clause, always quoted.
+
+    Its columns are written with the table's name before theirs: SQLite reads a quoted name alone
+    that is no column (any more) as a text literal, and would give that text for every row.
+    """
     import sqlalchemy as sa
 
     schema = _quoted(table.schema) if table.schema is not None else None
-    return sa.table(_quoted(table.name), schema=schema)
+    columns = [sa.column(_quoted(c.name)) for c in table.columns]
+    return sa.table(_quoted(table.name), *columns, schema=schema)
 
 
 def _source(
@@ -84,8 +91,8 @@ def _source(
     text = sa.text(
         _PARAMETER.sub(lambda m: m[0] if m[1] in extraction.params else "\\" + m[0], body)
     )
-    query = text.bindparams(**extraction.params).columns().subquery("extraction")
-    known = dialect.probe(connection, query, extraction.params)
+    bound = text.bindparams(**extraction.params)
+    known = dialect.probe(connection, bound.columns().subquery("extraction"), extraction.params)
     names_seen = [column.name for column in known]
     repeated = sorted({name for name in names_seen if names_seen.count(name) > 1})
     if repeated:
@@ -93,7 +100,8 @@ def _source(
             f"{extraction.where}: several columns are named {repeated[0]!r}",
             fix="give each column a name of its own: SELECT a.id AS a_id, b.id AS b_id",
         )
-    return query, known
+    columns = [sa.column(_quoted(name)) for name in names_seen]
+    return bound.columns(*columns).subquery("extraction"), known
 
 
 def _check_names(known: tuple[SourceColumn, ...], extraction: Extraction) -> None:
@@ -109,7 +117,10 @@ def _check_names(known: tuple[SourceColumn, ...], extraction: Extraction) -> Non
 
 
 def _conditions(
-    dialect: Dialect, extraction: Extraction, columns: dict[str, TargetColumn]
+    dialect: Dialect,
+    extraction: Extraction,
+    source: FromClause,
+    columns: dict[str, TargetColumn],
 ) -> list[ColumnElement[bool]]:
     import sqlalchemy as sa
 
@@ -120,7 +131,7 @@ def _conditions(
         watermark = bound_value(extraction.after, target, extraction.where)
         low = less(watermark, cursor.lookback, target, extraction.where)
         if low is not None:
-            column = _named(target.name)
+            column = source.c[target.name]
             newer = dialect.at_least(column, low, target)
             found.append(sa.or_(newer, column.is_(None)) if target.nullable else newer)
     if window is not None:
@@ -129,15 +140,9 @@ def _conditions(
         end = bound_value(window.end, target, extraction.where)
         if not start < end:  # pyright: ignore[reportOperatorIssue]  # both are of the column's kind
             raise ConfigError(f"{extraction.where}: window {start} .. {end} is empty")
-        column = _named(target.name)
+        column = source.c[target.name]
         found += [dialect.at_least(column, start, target), dialect.below(column, end, target)]
     return found
-
-
-def _named(name: str) -> ColumnElement[Any]:
-    import sqlalchemy as sa
-
-    return sa.column(_quoted(name))
 
 
 def _quoted(name: str) -> str:

@@ -149,7 +149,7 @@ class SqliteDialect(Dialect):
     ) -> Mapping[str, str | None]:
         import sqlalchemy as sa
 
-        chosen = [sa.column(sa.quoted_name(name, quote=True)) for name in columns]
+        chosen = [source.c[name] for name in columns]
         rows = connection.execute(
             sa.select(*chosen).select_from(source).limit(_OBSERVED_ROWS)
         ).all()
