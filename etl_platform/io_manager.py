@@ -44,14 +44,14 @@ class LakeIOManager(dg.ConfigurableIOManager):
     """Keeps the values of assets as tables of the lake.
 
     Outputs: Polars frames and lazy frames, Arrow tables and streams, pandas frames, DuckDB
-    relations; for a run over several partitions a mapping from partition key to one of these. Inputs
-    arrive as the type their annotation names, as a Polars lazy frame without one.
+    relations; for a run over several partitions a mapping from partition key to one of these.
+    Inputs arrive as the type their annotation names, as a Polars lazy frame without one.
 
     Contract, mode and merge key come from the asset's metadata, where
     :func:`~etl_platform.publishing.lake_asset.lake_asset` puts them.
     """
 
-    lake: dg.ResourceDependency[LakeResource]
+    lake: LakeResource
     retry_attempts: int = Field(default=3, description="Retries after a transient error.")
     retry_delay_s: float = Field(default=10.0, description="Seconds before the first retry.")
 
@@ -94,8 +94,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
         table = TableName.from_key(context.asset_key.path)
         partitions = context.asset_partition_keys if context.has_asset_partitions else None
         lake = self.lake.lake()
-        wanted = context.dagster_type.typing_type
-        name = f"{wanted.__module__}.{wanted.__qualname__}" if isinstance(wanted, type) else ""
+        wanted = None if context.dagster_type.is_any else context.dagster_type.typing_type
+        name = _full_name(wanted) if wanted is not None else ""
         package, kind = name.partition(".")[0], name.rpartition(".")[2]
         if (package, kind) == ("duckdb", "DuckDBPyRelation"):
             return self._relation(lake, table, partitions)
@@ -126,6 +126,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
         keys = ", ".join(literal(key) for key in partitions) or "NULL"
         column = quote(PARTITION_COLUMN)
         return con.sql(f"SELECT * EXCLUDE ({column}) FROM {source} WHERE {column} IN ({keys})")
+
+
+def _full_name(wanted: object) -> str:
+    return f"{wanted.__module__}.{wanted.__qualname__}" if isinstance(wanted, type) else str(wanted)
 
 
 def _publications(context: dg.OutputContext, obj: object) -> Iterator[tuple[Publication, object]]:

@@ -72,6 +72,8 @@ def build_asset(declared: TableAsset) -> dg.AssetsDefinition:
         with run_errors(context.retry_number, retries):
             yield from body(context)
 
+    # Dagster reads this annotation and does not understand it as text.
+    compute.__annotations__ = {"context": dg.AssetExecutionContext}
     key = dg.AssetKey(declared.table.key)
     referenced = referenced_tables(declared.table, declared.contract)
     upstream = {*declared.deps, *(dg.AssetKey(table.key) for table in referenced)}

@@ -76,7 +76,8 @@ def _schedule(
     def newest_partition(
         context: dg.ScheduleEvaluationContext,
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        key = partitions.get_last_partition_key(current_time=context.scheduled_execution_time)
+        with dg.partition_loading_context(effective_dt=context.scheduled_execution_time):
+            key = partitions.get_last_partition_key()
         if key is None:
             yield dg.SkipReason("no partition is complete yet")
         else:

@@ -94,7 +94,7 @@ def shorten_text(text: str, make: Callable[[str], dg.MetadataValue]) -> Shorten:
 
 
 def shorten_items(count: int, make: Callable[[int], dg.MetadataValue]) -> Shorten:
-    """Keep as many leading items (columns, rows) as fit; ``make(n)`` is the value of ``n`` items."""
+    """Keep as many leading items (columns, rows) as fit; ``make(n)`` is the value of ``n``."""
 
     def shorten(limit: int) -> dg.MetadataValue | None:
         low, high = 0, count

@@ -35,9 +35,9 @@ class Publication:
     """What a materialisation wants done with its data.
 
     ``partition`` is the Dagster partition key: the rows replace that partition, and each carries
-    the key in the column ``_partition``. ``watermark`` is the column whose largest value is kept in the
-    commit. ``schema_change`` is ``evolve`` or ``any``, see :meth:`Lake.publish`. ``descriptions``
-    are of columns, ``extra`` is further metadata of the materialisation.
+    the key in the column ``_partition``. ``watermark`` is the column whose largest value is kept in
+    the commit. ``schema_change`` is ``evolve`` or ``any``, see :meth:`Lake.publish`.
+    ``descriptions`` are of columns, ``extra`` is further metadata of the materialisation.
     """
 
     table: TableName

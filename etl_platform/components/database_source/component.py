@@ -21,6 +21,7 @@ from etl_platform.components.assets import (
 from etl_platform.components.database_source.describe import column_types, table_metadata
 from etl_platform.components.database_source.loading import FULL_REFRESH, Load
 from etl_platform.components.database_source.options import ExtractOptions, QueryOptions
+from etl_platform.components.database_source.scaffolder import DatabaseSourceScaffolder
 from etl_platform.components.database_source.state import SourceState, target_tables
 from etl_platform.components.known_tables import KnownTables, MakesTables
 from etl_platform.components.options import Retrying, Schedule
@@ -42,6 +43,7 @@ _FULL_REFRESH_FIELD = dg.Field(
 )
 
 
+@dg.scaffold_with(DatabaseSourceScaffolder)
 class DatabaseSourceComponent(StateBackedComponent, MakesTables, dg.Model, dg.Resolvable):
     """Tables and queries of a database as checked, profiled assets of the lake.
 
@@ -93,10 +95,8 @@ class DatabaseSourceComponent(StateBackedComponent, MakesTables, dg.Model, dg.Re
     @field_validator("url")
     @classmethod
     def _without_secret(cls, value: str) -> str:
-        try:
-            check_no_literal_secret(value)
-        except EtlError as error:
-            raise ValueError(str(error)) from error
+        # Not a ValueError: pydantic's own report would repeat the URL with its password.
+        check_no_literal_secret(value)
         return value
 
     @field_validator("target_schema")

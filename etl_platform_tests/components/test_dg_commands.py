@@ -1,0 +1,142 @@
+"""The commands of `dg` and `dagster` on a project that a user would write."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from etl_platform.core.settings import Settings
+from etl_platform_tests.components.conftest import Shop
+
+PYPROJECT = """
+[project]
+name = "acme"
+version = "0"
+
+[tool.dg]
+directory_type = "project"
+
+[tool.dg.project]
+root_module = "acme"
+"""
+DEFINITIONS = """
+from pathlib import Path
+
+import dagster as dg
+
+from etl_platform.io_manager import LakeIOManager
+from etl_platform.resources import LakeResource
+
+
+@dg.definitions
+def defs():
+    lake = LakeResource()
+    return dg.Definitions.merge(
+        dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
+        dg.Definitions(resources={"lake": lake, "lake_io_manager": LakeIOManager(lake=lake)}),
+    )
+"""
+SOURCE = """\
+type: etl_platform.DatabaseSourceComponent
+attributes:
+  url: env://SHOP_URL
+  target_schema: shop
+  defaults:
+    owners: ["team:sales"]
+    freshness: {fail_after: 24h}
+  tables:
+    orders:
+      incremental: {cursor: placed_at, lookback: 1h}
+      contract:
+        rules:
+          - {rule: range, column: amount, min: 0, action: quarantine}
+  queries:
+    big_orders:
+      sql: SELECT id, amount FROM orders WHERE amount > :least
+      parameters: {least: 15}
+  schedule: {cron: "0 6 * * *", timezone: Europe/Berlin}
+"""
+MODELS = """\
+type: etl_platform.SqlModelsComponent
+attributes:
+  target_schema: marts
+  defaults: {automation: eager}
+"""
+
+
+@pytest.fixture
+def acme(tmp_path: Path, settings: Settings, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "project"
+    files = {
+        "pyproject.toml": PYPROJECT,
+        "src/acme/__init__.py": "",
+        "src/acme/definitions.py": DEFINITIONS,
+        "src/acme/defs/__init__.py": "",
+        "src/acme/defs/shop/defs.yaml": SOURCE,
+        "src/acme/defs/marts/defs.yaml": MODELS,
+        "src/acme/defs/marts/totals.sql": "SELECT sum(amount) AS total FROM shop.orders",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    monkeypatch.setenv("PYTHONPATH", str(root / "src"))
+    return root
+
+
+def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    program = str(Path(sys.executable).with_name(words[0]))
+    return subprocess.run(
+        [program, *words[1:]], cwd=root, env=os.environ, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_project_is_checked_refreshed_listed_and_materialised_by_command(acme: Path) -> None:
+    listed = command(acme, "dg", "list", "components", "--json")
+    assert listed.returncode == 0, listed.stderr
+    names = {entry["key"] for entry in json.loads(listed.stdout)}
+    assert {"etl_platform.DatabaseSourceComponent", "etl_platform.SqlModelsComponent"} <= names
+
+    checked = command(acme, "dg", "check", "yaml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+    refreshed = command(acme, "dg", "utils", "refresh-defs-state")
+    assert refreshed.returncode == 0, refreshed.stdout + refreshed.stderr
+
+    listed = command(acme, "dg", "list", "defs", "--json")
+    assert listed.returncode == 0, listed.stderr
+    assets = {entry["key"] for entry in json.loads(listed.stdout)["assets"]}
+    assert assets == {"shop/customers", "shop/orders", "shop/big_orders", "marts/totals"}
+
+    made = command(
+        acme, "dagster", "asset", "materialize", "--select", "*", "-m", "acme.definitions"
+    )
+    assert made.returncode == 0, made.stderr[-3000:]
+    assert "RUN_SUCCESS" in made.stderr
+
+
+def test_yaml_that_is_wrong_is_refused_with_file_line_and_field(acme: Path) -> None:
+    path = acme / "src/acme/defs/shop/defs.yaml"
+    path.write_text(SOURCE.replace("lookback: 1h", "lokback: 1h"))
+    checked = command(acme, "dg", "check", "yaml")
+    assert checked.returncode == 1
+    assert "shop/defs.yaml:9" in checked.stdout.replace("\n", "")
+    assert "lokback" in checked.stdout
+
+
+def test_scaffolding_writes_a_component_that_passes_the_check(acme: Path) -> None:
+    scaffolded = command(
+        acme,
+        *("dg", "scaffold", "defs", "etl_platform.DatabaseSourceComponent", "crm"),
+        *("--url", "env://CRM_URL", "--target-schema", "crm"),
+    )
+    assert scaffolded.returncode == 0, scaffolded.stdout + scaffolded.stderr
+    checked = command(acme, "dg", "check", "yaml")
+    assert checked.returncode == 0, checked.stdout
