@@ -88,7 +88,7 @@ def admit(
             audited = time.perf_counter()
             if found.blocking:
                 _record_audit(metastore, lake, table, found, None, run_id)
-                raise ContractViolation(table, found)
+                raise ContractViolation(found)
             quarantine = _quarantine(lake, con, found, table, mode, partition, batch, run_id)
             notes = {**(annotations or {}), **_watermark(con, staged, watermark)}
             kept = staged
