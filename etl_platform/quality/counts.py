@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from etl_platform.core.duck import quote
+
 if TYPE_CHECKING:
+    import duckdb
     import polars as pl
+
+# DuckDB's histogram takes time and memory that grow with the square of their number in one query:
+# 1,000 of them over three rows take 19 GiB, 32 by 32 they take 0.6 s and next to nothing.
+_PER_QUERY = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +67,30 @@ class ValueCounts:
         return self.values.is_not_null()
 
 
-def counts_of(histogram: Any) -> ValueCounts:
-    """Read the Arrow column of one map that DuckDB's ``histogram`` gives."""
+def _queries(relation: str, columns: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
+    """The queries that count every value of some columns; each gives one map per column.
+
+    Nothing but ``histogram`` stands in them: beside another aggregate DuckDB leaves its fast path
+    over dictionary codes (measured on TPC-H lineitem: 0.84 s together, 0.45 s apart).
+    """
+    for start in range(0, len(columns), _PER_QUERY):
+        some = columns[start : start + _PER_QUERY]
+        aggregates = ", ".join(f"histogram({quote(column)})" for column in some)
+        yield some, f"SELECT {aggregates} FROM {relation}"
+
+
+def count_values(
+    con: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[str]
+) -> Mapping[str, ValueCounts]:
+    """Count every value of some columns, reading each once."""
+    counts: dict[str, ValueCounts] = {}
+    for some, sql in _queries(relation, columns):
+        table = con.sql(sql).to_arrow_table()
+        counts |= {name: _counts(table.column(i)) for i, name in enumerate(some)}
+    return counts
+
+
+def _counts(histogram: Any) -> ValueCounts:
     import polars as pl
 
     entry = histogram.chunk(0)

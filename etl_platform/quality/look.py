@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from etl_platform.core.duck import literal, quote
 from etl_platform.core.staged import Staged
-from etl_platform.quality.counts import counts_of
+from etl_platform.quality.counts import ValueCounts, count_values
 
 if TYPE_CHECKING:
     import duckdb
@@ -102,14 +102,12 @@ def frequent_values(
         return {}
     rows = max(256, min(_SAMPLE_ROWS, _SAMPLE_CELLS // len(columns)))
     names = ", ".join(map(quote, columns))
-    counts = ", ".join(f"histogram({quote(c)})" for c in columns)
-    sample = con.sql(f"SELECT {counts} FROM (SELECT {names} FROM {relation} LIMIT {rows})")
-    table = sample.to_arrow_table()
-    return {name: _most(table.column(i), rows) for i, name in enumerate(columns)}
+    sample = f"(SELECT {names} FROM {relation} LIMIT {rows})"
+    counts = count_values(con, sample, columns)
+    return {name: _most(counts[name], rows) for name in columns}
 
 
-def _most(histogram: Any, rows: int) -> list[object]:
-    counts = counts_of(histogram)
+def _most(counts: ValueCounts, rows: int) -> list[object]:
     least = max(2, int(rows * _FREQUENT_SHARE))
     return [
         value

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.quality.counts import ValueCounts, counts_of, plain
+from etl_platform.quality.counts import ValueCounts, count_values, plain
 from etl_platform.quality.plan import AuditPlan
 
 if TYPE_CHECKING:
@@ -23,10 +23,7 @@ class Scanned:
 
 def scan(con: duckdb.DuckDBPyConnection, plan: AuditPlan) -> Scanned:
     """Run the queries of a plan; each column is read at most once."""
-    counts: dict[str, ValueCounts] = {}
-    if plan.count_sql:
-        table = con.sql(plan.count_sql).to_arrow_table()
-        counts = {name: counts_of(table.column(i)) for i, name in enumerate(plan.counted)}
+    counts = count_values(con, plan.relation, plan.counted)
     measures: dict[tuple[str, str], Any] = {}
     if plan.measure_sql:
         table = con.sql(plan.measure_sql).to_arrow_table()

@@ -21,7 +21,10 @@ Stage = Callable[..., Staged]
 
 @pytest.fixture
 def con() -> duckdb.DuckDBPyConnection:
-    con = duckdb.connect(":memory:", config={"threads": 2, "python_enable_replacements": "false"})
+    con = duckdb.connect(
+        ":memory:",
+        config={"threads": 2, "memory_limit": "1GB", "python_enable_replacements": "false"},
+    )
     con.execute("SET TimeZone = 'UTC'")
     return con
 
@@ -45,9 +48,8 @@ def stage(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> Stage:
 def _file(con, folder: Path, part: pa.Table, schema: pa.Schema, statistics: bool) -> DataFile:
     path = folder / f"{uuid.uuid4().hex}.parquet"
     con.register("part", part)
-    con.execute(
-        f"COPY part TO {literal(str(path))} (FORMAT parquet, PARQUET_VERSION v2, ROW_GROUP_SIZE 2048)"
-    )
+    options = "FORMAT parquet, PARQUET_VERSION v2, ROW_GROUP_SIZE 2048"
+    con.execute(f"COPY part TO {literal(str(path))} ({options})")
     con.unregister("part")
     columns = {}
     if statistics:

@@ -21,7 +21,11 @@ def test_rules_have_stable_names_descriptions_and_references():
             "rules": [
                 {"rule": "range", "column": "dep_delay", "min": -120, "max": 2000},
                 {"rule": "unique", "columns": ["origin", "time_hour"]},
-                {"rule": "foreign_key", "column": "tailnum", "references": "flights.planes.tailnum"},
+                {
+                    "rule": "foreign_key",
+                    "column": "tailnum",
+                    "references": "flights.planes.tailnum",
+                },
                 {"rule": "row_count", "min": 1},
                 {"rule": "length", "column": "Dest Code", "min": 3, "max": 3, "name": "iata"},
                 {"rule": "not_null", "column": "日本"},
@@ -68,9 +72,15 @@ def test_severity_and_action_follow_each_other(given, severity, action):
         ({"rule": "length", "column": "a", "min": 2, "max": 1}, "min is greater than max"),
         ({"rule": "set", "column": "a", "values": []}, "at least 1 item"),
         ({"rule": "dtype", "column": "a", "dtype": "integre"}, "did you mean integer"),
-        ({"rule": "dtype", "column": "a", "dtype": "int64", "action": "quarantine"}, "nothing can be"),
+        (
+            {"rule": "dtype", "column": "a", "dtype": "int64", "action": "quarantine"},
+            "nothing can be",
+        ),
         ({"rule": "row_count", "min": 1, "action": "quarantine"}, "nothing can be quarantined"),
-        ({"rule": "not_null", "column": "a", "severity": "warn", "action": "block"}, "cannot block"),
+        (
+            {"rule": "not_null", "column": "a", "severity": "warn", "action": "block"},
+            "cannot block",
+        ),
         ({"rule": "not_null", "column": "a", "name": "has space"}, "pattern"),
         ({"rule": "regex", "column": "a", "pattern": "(?=a)"}, "invalid perl operator"),
         ({"rule": "regex", "column": "a", "pattern": "(a{900}){900}"}, "pattern"),

@@ -21,7 +21,9 @@ def way(request, monkeypatch):
 
 @pytest.fixture
 def planes(con):
-    con.execute("CREATE TABLE planes AS SELECT * FROM (VALUES ('N1', 1), ('N2', 2), (NULL, 3)) t(tailnum, n)")
+    con.execute(
+        "CREATE TABLE planes AS FROM (VALUES ('N1', 1), ('N2', 2), (NULL, 3)) t(tailnum, n)"
+    )
     return lambda name: "planes" if name == PLANES else None
 
 
@@ -39,7 +41,9 @@ def test_every_row_of_a_duplicated_key_is_bad_and_incomplete_keys_are_none(con, 
 
 @pytest.mark.parametrize("columns", [["a"], ["a", "b"]])
 def test_an_appended_key_may_not_be_in_the_table_already(con, stage, way, columns):
-    con.execute("CREATE TABLE kept AS SELECT * FROM (VALUES (1, 'x'), (9, 'z'), (NULL, 'x')) t(a, b)")
+    con.execute(
+        "CREATE TABLE kept AS SELECT * FROM (VALUES (1, 'x'), (9, 'z'), (NULL, 'x')) t(a, b)"
+    )
     table = pa.table({"a": [1, 2, 3, None], "b": ["x", "x", "x", "x"]})
     found = one(con, stage(table), existing="kept", rule="unique", columns=columns)
     assert found.outcomes[0].sample == [{"a": 1, "b": "x"}]
@@ -56,7 +60,12 @@ def test_a_key_column_that_the_table_does_not_have_yet_is_new_everywhere(con, st
 def test_a_foreign_key_finds_the_rows_without_a_counterpart(con, stage, way, planes):
     table = pa.table({"tail": ["N1", "N3", "N3", None, "N2"]})
     (outcome,) = one(
-        con, stage(table), planes, rule="foreign_key", column="tail", references="flights.planes.tailnum"
+        con,
+        stage(table),
+        planes,
+        rule="foreign_key",
+        column="tail",
+        references="flights.planes.tailnum",
     ).outcomes
     assert (outcome.failed_rows, outcome.share) == (2, 0.4)
     assert outcome.sample == [{"tail": "N3"}] * 2
@@ -95,9 +104,23 @@ def test_a_rule_that_could_not_run_is_never_green(con, stage, planes, action, bl
 def test_a_reference_that_cannot_match_is_refused(con, stage, planes):
     staged = stage(pa.table({"tail": [1]}))
     with pytest.raises(ConfigError, match="they never match"):
-        one(con, staged, planes, rule="foreign_key", column="tail", references="flights.planes.tailnum")
-    with pytest.raises(UnknownName, match="unknown column of flights.planes 'tailnumb'"):
-        one(con, staged, planes, rule="foreign_key", column="tail", references="flights.planes.tailnumb")
+        one(
+            con,
+            staged,
+            planes,
+            rule="foreign_key",
+            column="tail",
+            references="flights.planes.tailnum",
+        )
+    with pytest.raises(UnknownName, match=r"unknown column of flights\.planes 'tailnumb'"):
+        one(
+            con,
+            staged,
+            planes,
+            rule="foreign_key",
+            column="tail",
+            references="flights.planes.tailnumb",
+        )
 
 
 def test_a_key_of_a_large_batch_is_checked_over_all_files(con, stage):

@@ -27,7 +27,9 @@ class Flights(pandera.DataFrameModel):
     origin: str = pandera.Field(isin=["EWR", "JFK"], nullable=True)
     tailnum: str = pandera.Field(str_matches="^N", str_length={"min_value": 2, "max_value": 6})
     delay: float = pandera.Field(ge=-10, nullable=True)
-    day: date = pandera.Field(in_range={"min_value": date(2013, 1, 1), "max_value": date(2013, 2, 1)})
+    day: date = pandera.Field(
+        in_range={"min_value": date(2013, 1, 1), "max_value": date(2013, 2, 1)}
+    )
 
     @pandera.check("flight")
     def even(cls, data):  # noqa: N805
@@ -79,8 +81,12 @@ def test_the_audit_finds_what_pandera_finds_on_the_whole_frame(con, stage):
     with pytest.raises(pandera.errors.SchemaErrors) as error:
         Flights.validate(pl.DataFrame(table), lazy=True)
     cases = error.value.failure_cases
-    by_check = dict(cases.group_by("column", "check").len().select(
-        pl.concat_str("column", pl.lit(" "), "check", ignore_nulls=True), "len").iter_rows())
+    by_check = dict(
+        cases.group_by("column", "check")
+        .len()
+        .select(pl.concat_str("column", pl.lit(" "), "check", ignore_nulls=True), "len")
+        .iter_rows()
+    )
     ours = {o.rule.name: o.failed_rows for o in found.outcomes if o.status == "failed"}
     assert ours == {
         "not_null_flight": by_check["flight not_nullable"],
@@ -136,7 +142,9 @@ def frame_of(data) -> pa.Table:
 
 
 @pytest.mark.parametrize("small", [0, 8_192])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(ROWS)
 def test_the_audit_equals_the_contracts_pandera_schema_and_plain_python(con, stage, small, data):
     table = frame_of(data)
@@ -175,7 +183,9 @@ def test_the_audit_equals_the_contracts_pandera_schema_and_plain_python(con, sta
 
 
 def test_a_contract_survives_pandera():
-    again = Contract.from_pandera(CONTRACT.to_pandera(pa.schema({"n": pa.int64(), "f": pa.float64(), "t": pa.string()})))
+    again = Contract.from_pandera(
+        CONTRACT.to_pandera(pa.schema({"n": pa.int64(), "f": pa.float64(), "t": pa.string()}))
+    )
     ours = {(r.name, r.kind, r.action, r.columns) for r in CONTRACT.rules}
     assert {(r.name, r.kind, r.action, r.columns) for r in again.rules} == ours
     (bounds,) = [r for r in again.rules if isinstance(r, RangeRule) and r.column == "n"]
@@ -205,7 +215,9 @@ def test_python_checks_see_values_batches_or_the_whole_column(con, stage):
     by_element = check_contract(Check(lambda v: v not in (7, 140_000), element_wise=True))
     (outcome,) = audit(con, staged, by_element, relation_of=NOBODY).outcomes
     assert [row["a"] for row in outcome.sample] == [7, 140_000]
-    whole = check_contract(Check(lambda d: d.lazyframe.select(pl.col(d.key) <= pl.col(d.key).max() - 3)))
+    whole = check_contract(
+        Check(lambda d: d.lazyframe.select(pl.col(d.key) <= pl.col(d.key).max() - 3))
+    )
     (outcome,) = audit(con, staged, whole, relation_of=NOBODY).outcomes
     assert outcome.failed_rows == 3
     one = check_contract(Check(lambda d: d.lazyframe.select(pl.col(d.key).sum() < 5)))
@@ -230,14 +242,16 @@ def test_engines_that_disagree_are_an_error_and_never_green(con, stage, monkeypa
 
 
 PATTERNS = [
-    r"\d+", r"\D", r"\w*", r"[\w\-]+", r"[^\d]", r"[\W]", r"\s+", r"a\b.*", r"[[:alpha:]]+", "[a[b]+",
-    r"[]a]+", "[a&&b]+", "[~a]", "a{2}", "a{,2}", "{a}", "a{1,}", r"\Qa.b\E", r"(?i)k+", r"\pL+",
+    r"\d+", r"\D", r"\w*", r"[\w\-]+", r"[^\d]", r"[\W]", r"\s+", r"a\b.*", r"[[:alpha:]]+",
+    "[a[b]+",     r"[]a]+", "[a&&b]+", "[~a]", "a{2}", "a{,2}", "{a}", "a{1,}", r"\Qa.b\E", r"(?i)k+", r"\pL+",
     r"\x41", r"\x{e9}", "^a$", "(?m)^a$", "a|b", "(?s).*", ".*", r"\.", r"[\]]", "[[:^digit:]]+",
 ]  # fmt: skip
 TEXTS = st.text(st.sampled_from("aAbkK\u212a09٣é.[]{}&~- \n\t,_"), max_size=5)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(pattern=st.sampled_from(PATTERNS), text=TEXTS)
 def test_a_pattern_means_the_same_to_duckdb_and_polars(con, pattern, text):
     compile_pattern(pattern)

@@ -26,11 +26,18 @@ VALUES = st.one_of(st.none(), st.integers(-(10**17), 10**17), st.integers(0, 3))
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["statistics", "no statistics"])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(VALUES, min_size=1, max_size=60), st.lists(st.floats() | st.none(), min_size=60, max_size=60))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(VALUES, min_size=1, max_size=60),
+    st.lists(st.floats() | st.none(), min_size=60, max_size=60),
+)
 def test_a_small_batch_is_profiled_exactly(con, stage, known, numbers, floats):
     floats = floats[: len(numbers)]
-    table = pa.table({"n": pa.array(numbers, pa.decimal128(30, 0)), "f": pa.array(floats, pa.float64())})
+    table = pa.table(
+        {"n": pa.array(numbers, pa.decimal128(30, 0)), "f": pa.array(floats, pa.float64())}
+    )
     found = profile(con, stage(table, 2, statistics=known))
     present = [n for n in numbers if n is not None]
     n = found.column("n")
@@ -56,7 +63,9 @@ def test_a_large_batch_is_counted_where_values_are_few_and_estimated_elsewhere(c
             "id": range(rows),
             "code": ["ABC"[i % 3] for i in range(rows)],
             "day": [date.fromordinal(735_000 + i % 400) for i in range(rows)],
-            "price": pa.array([Decimal(i * 7 % 50_021) / 100 for i in range(rows)], pa.decimal128(15, 2)),
+            "price": pa.array(
+                [Decimal(i * 7 % 50_021) / 100 for i in range(rows)], pa.decimal128(15, 2)
+            ),
             "text": [f"row {i}" if i % 4 else "unknown" for i in range(rows)],
             "flag": [None if i % 5 == 0 else i % 5 == 1 for i in range(rows)],
         }
@@ -67,7 +76,11 @@ def test_a_large_batch_is_counted_where_values_are_few_and_estimated_elsewhere(c
     assert found.column("code").top == (("A", 20_000), ("B", 20_000), ("C", 20_000))
     assert found.column("day").distinct == 400
     assert (found.column("flag").nulls, found.column("flag").mean) == (12_000, 0.25)
-    for name, exact in (("id", rows), ("price", len(set(table["price"].to_pylist()))), ("text", 45_001)):
+    for name, exact in (
+        ("id", rows),
+        ("price", len(set(table["price"].to_pylist()))),
+        ("text", 45_001),
+    ):
         column = found.column(name)
         assert not column.distinct_exact
         assert column.distinct == pytest.approx(exact, rel=HLL_FOUR_SIGMA)
@@ -96,7 +109,9 @@ def test_every_lake_type_has_a_profile(con, stage):
     for known in (True, False):
         found = profile(con, stage(table, statistics=known))
         assert [c.nulls for c in found.columns] == [1, 1, 1, 1, 1, 1, 0, 1]
-        assert all(found.column(name).min is None for name in ("list", "struct", "map", "binary", "nan"))
+        assert all(
+            found.column(name).min is None for name in ("list", "struct", "map", "binary", "nan")
+        )
         assert found.column("list").distinct is None
         assert found.column("binary").distinct == 1
         assert found.column("when").max == "2013-01-01T05:00:00+00:00"

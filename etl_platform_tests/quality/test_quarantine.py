@@ -19,7 +19,9 @@ def rules(*given, action="quarantine"):
 
 
 def test_rejected_rows_are_whole_and_say_every_rule_they_break(con, stage):
-    table = pa.table({"id": [1, 2, 3, 4], "n": [5, 99, None, 200], "t": ["a", "a", "toolong", "toolong"]})
+    table = pa.table(
+        {"id": [1, 2, 3, 4], "n": [5, 99, None, 200], "t": ["a", "a", "toolong", "toolong"]}
+    )
     contract = rules(
         {"rule": "range", "column": "n", "max": 50},
         {"rule": "not_null", "column": "n"},
@@ -62,7 +64,9 @@ def test_a_table_with_the_platforms_own_columns_cannot_be_quarantined(con, stage
         audit(con, stage(pa.table({"_rule": [1]})), contract, relation_of=NOBODY)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(
         st.tuples(
@@ -96,7 +100,9 @@ def test_kept_and_rejected_rows_are_a_partition_of_the_batch(con, stage, data, n
     kept = con.execute(found.kept_sql).fetchall()
     assert sorted(row[0] for row in rejected + kept) == list(range(len(data)))
     for outcome in found.outcomes:
-        assert sum(outcome.rule.name in row[-2].split(",") for row in rejected) == outcome.failed_rows
+        assert (
+            sum(outcome.rule.name in row[-2].split(",") for row in rejected) == outcome.failed_rows
+        )
 
 
 def test_a_violation_names_table_rule_count_rows_and_next_step(con, stage):

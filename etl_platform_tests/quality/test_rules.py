@@ -52,7 +52,12 @@ CASES = [
         [datetime(2012, 12, 31, 23, 59, tzinfo=UTC), datetime(2013, 1, 1, 1, tzinfo=UTC)],
         [datetime(2012, 12, 31, 23, 59, tzinfo=UTC)],
     ),
-    ({"rule": "range", "min": "b", "max": "y"}, pa.string(), ["a", "b", "yz", "é"], ["a", "yz", "é"]),
+    (
+        {"rule": "range", "min": "b", "max": "y"},
+        pa.string(),
+        ["a", "b", "yz", "é"],
+        ["a", "yz", "é"],
+    ),
     ({"rule": "set", "values": ["A", "it's"]}, pa.string(), ["A", "it's", "B", None], ["B"]),
     ({"rule": "set", "values": [1, 2.0, 2.5, 300]}, pa.int8(), [1, 2, 3], [3]),
     ({"rule": "set", "values": [0.1]}, pa.float32(), [0.1, 0.2], [0.2]),
@@ -65,11 +70,21 @@ CASES = [
     ),
     ({"rule": "set", "values": [True]}, pa.bool_(), [True, False, None], [False]),
     ({"rule": "set", "values": ["2013-01-31"]}, pa.date32(), [date(2013, 1, 31)], []),
-    ({"rule": "regex", "pattern": "N[0-9]+"}, pa.string(), ["N1", "xN1", "N1x", "", None], ["xN1", "N1x", ""]),
+    (
+        {"rule": "regex", "pattern": "N[0-9]+"},
+        pa.string(),
+        ["N1", "xN1", "N1x", "", None],
+        ["xN1", "N1x", ""],
+    ),
     ({"rule": "regex", "pattern": r"\d+|\w"}, pa.string(), ["12", "٣", "é", "a"], ["٣", "é"]),
     ({"rule": "regex", "pattern": "a.b"}, pa.string(), ["axb", "a\nb"], ["a\nb"]),
     ({"rule": "regex", "pattern": "a$"}, pa.string(), ["a", "a\n"], ["a\n"]),
-    ({"rule": "length", "min": 2, "max": 3}, pa.string(), ["é", "éé", "日本語", "日本語x", None], ["é", "日本語x"]),
+    (
+        {"rule": "length", "min": 2, "max": 3},
+        pa.string(),
+        ["é", "éé", "日本語", "日本語x", None],
+        ["é", "日本語x"],
+    ),
     ({"rule": "length", "min": 0}, pa.string(), ["", "a"], []),
     ({"rule": "length", "max": 0}, pa.string(), ["", "a"], ["a"]),
     ({"rule": "unique"}, pa.string(), ["a", "b", "a", None, None], ["a", "a"]),
@@ -142,7 +157,12 @@ def test_dtype_is_what_pandera_says_of_the_staged_schema(con, stage, dtype, kind
 )
 def test_row_count_fails_without_blaming_a_row(con, stage, bounds, rows, passes):
     contract = Contract.parse({"rules": [{"rule": "row_count", **bounds}]})
-    found = audit(con, stage(pa.table({"x": pa.array(range(rows), pa.int64())})), contract, relation_of=lambda _: None)
+    found = audit(
+        con,
+        stage(pa.table({"x": pa.array(range(rows), pa.int64())})),
+        contract,
+        relation_of=lambda _: None,
+    )
     (outcome,) = found.outcomes
     assert (outcome.status == "passed") is passes
     assert bool(found.blocking) is not passes
