@@ -243,7 +243,8 @@ def test_engines_that_disagree_are_an_error_and_never_green(con, stage, monkeypa
 
 PATTERNS = [
     r"\d+", r"\D", r"\w*", r"[\w\-]+", r"[^\d]", r"[\W]", r"\s+", r"a\b.*", r"[[:alpha:]]+",
-    "[a[b]+",     r"[]a]+", "[a&&b]+", "[~a]", "a{2}", "a{,2}", "{a}", "a{1,}", r"\Qa.b\E", r"(?i)k+", r"\pL+",
+    "[a[b]+",
+    r"[]a]+", "[a&&b]+", "[~a]", "a{2}", "a{,2}", "{a}", "a{1,}", r"\Qa.b\E", r"(?i)k+", r"\pL+",
     r"\x41", r"\x{e9}", "^a$", "(?m)^a$", "a|b", "(?s).*", ".*", r"\.", r"[\]]", "[[:^digit:]]+",
 ]  # fmt: skip
 TEXTS = st.text(st.sampled_from("aAbkK\u212a09٣é.[]{}&~- \n\t,_"), max_size=5)
