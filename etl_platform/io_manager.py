@@ -66,8 +66,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         from etl_platform.quality import ContractViolation
 
         step = context.step_context
-        retries = Retries(self.retry_attempts, self.retry_delay_s)
-        with run_errors(step.previous_attempt_count, retries):
+        with run_errors(step.previous_attempt_count, self._retries):
             lake = self.lake.lake()
             results: list[dg.AssetCheckResult] = []
             for publication, data in _publications(context, obj):
@@ -90,7 +89,19 @@ class LakeIOManager(dg.ConfigurableIOManager):
             yield from _evaluations(context, results)
 
     def load_input(self, context: dg.InputContext) -> object:
-        """Read an asset's table, or the partitions of it that this step depends on."""
+        """Read an asset's table, or the partitions of it that this step depends on.
+
+        Raises:
+            dagster.Failure: there is no such table, or no such type of input.
+        """
+        with run_errors(_attempt(context), self._retries):
+            return self._read(context)
+
+    @property
+    def _retries(self) -> Retries:
+        return Retries(self.retry_attempts, self.retry_delay_s)
+
+    def _read(self, context: dg.InputContext) -> object:
         table = TableName.from_key(context.asset_key.path)
         partitions = context.asset_partition_keys if context.has_asset_partitions else None
         lake = self.lake.lake()
@@ -126,6 +137,13 @@ class LakeIOManager(dg.ConfigurableIOManager):
         keys = ", ".join(literal(key) for key in partitions) or "NULL"
         column = quote(PARTITION_COLUMN)
         return con.sql(f"SELECT * EXCLUDE ({column}) FROM {source} WHERE {column} IN ({keys})")
+
+
+def _attempt(context: dg.InputContext) -> int:
+    try:
+        return context.step_context.previous_attempt_count
+    except dg.DagsterInvariantViolationError:
+        return 0  # loaded outside a run, as `Definitions.load_asset_value` does
 
 
 def _full_name(wanted: object) -> str:

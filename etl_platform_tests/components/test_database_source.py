@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
@@ -49,7 +51,12 @@ def test_a_materialisation_tells_rows_columns_version_stages_and_profile(
     assert metadata["source_row_count"].value == 3
     schema = metadata["dagster/column_schema"].value
     assert isinstance(schema, dg.TableSchema)
-    assert [column.name for column in schema.columns] == ["id", "customer_id", "amount", "placed_at"]
+    assert [column.name for column in schema.columns] == [
+        "id",
+        "customer_id",
+        "amount",
+        "placed_at",
+    ]
     assert metadata["version"].value == 0
     assert metadata["mode"].value == "replace"
     assert {"seconds/write", "seconds/audit", "seconds/publish", "size_bytes"} <= set(metadata)
@@ -72,7 +79,9 @@ def test_an_asset_shows_keys_types_and_comments_before_it_is_loaded(
         "COMMENT ON TABLE orders IS 'What customers bought'",
         "COMMENT ON COLUMN orders.customer_id IS 'Who bought it'",
     )
-    project.write("shop/defs.yaml", source(defaults={"owners": ["team:sales"], "tags": {"pii": "no"}}))
+    project.write(
+        "shop/defs.yaml", source(defaults={"owners": ["team:sales"], "tags": {"pii": "no"}})
+    )
     project.refresh()
     with project.defs() as defs:
         spec = defs.resolve_assets_def(ORDERS).specs_by_key[ORDERS]
@@ -174,7 +183,10 @@ def test_a_partitioned_table_reads_one_period_per_run_and_leaves_the_others(
 
 
 def test_a_query_is_an_asset_with_its_parameters_bound(project: Project, shop: Shop) -> None:
-    query = {"sql": "SELECT id, amount FROM orders WHERE amount > :least", "parameters": {"least": 15}}
+    query = {
+        "sql": "SELECT id, amount FROM orders WHERE amount > :least",
+        "parameters": {"least": 15},
+    }
     project.write("shop/defs.yaml", source(include=["none"], queries={"big_orders": query}))
     project.refresh()
     assert project.materialize("shop/big_orders").success
@@ -240,6 +252,43 @@ def test_a_foreign_key_rule_loads_the_table_that_it_points_at_first(
     assert project.materialize().success
 
 
+def test_a_rule_that_could_not_run_is_never_shown_as_passed(project: Project, shop: Shop) -> None:
+    missing = {
+        "rule": "foreign_key",
+        "column": "customer_id",
+        "references": "shop.customers.id",
+        "action": "warn",
+    }
+    contract = {"rules": [missing, *POSITIVE["rules"]]}
+    project.write("shop/defs.yaml", source(tables={"orders": {"contract": contract}}))
+    project.refresh()
+    # The customers were never loaded.
+    result = project.materialize("shop/orders")
+    assert result.success, failures(result)
+    assert project.check("shop/orders", POSITIVE_NAME) == "SUCCEEDED"
+    assert project.check("shop/orders", "foreign_key_customer_id") == "PLANNED"
+    (event,) = result.asset_materializations_for_node("shop__orders")
+    assert "foreign_key_customer_id" in str(event.metadata["checks_not_run"].value)
+
+
+def test_a_contract_may_be_a_pandera_model_in_python(
+    project: Project, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop_contracts.py").write_text(
+        "import pandera.polars as pa\n\n"
+        "class Customers(pa.DataFrameModel):\n"
+        "    name: str = pa.Field(str_length={'min_value': 4})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    project.write(
+        "shop/defs.yaml", source(tables={"customers": {"contract": "shop_contracts:Customers"}})
+    )
+    project.refresh()
+    result = project.materialize("shop/customers")
+    assert not result.success
+    assert "Ada" in failures(result)
+
+
 def test_a_transient_error_is_retried_and_a_permanent_one_is_not(
     project: Project, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,7 +333,7 @@ def test_a_wrong_declaration_is_refused_with_its_file_and_the_fix(
     project: Project, attributes: dict[str, object], told: str
 ) -> None:
     project.write("shop/defs.yaml", source(**attributes))
-    with pytest.raises(Exception) as error, project.defs():  # noqa: PT011 # Dagster's own wrapper
+    with pytest.raises(Exception) as error, project.defs():
         pass
     text = "".join(str(e) for e in (error.value, error.value.__cause__))
     assert told in text

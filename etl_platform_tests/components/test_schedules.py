@@ -63,10 +63,17 @@ def test_freshness_automation_and_pool_are_those_declared(project: Project, shop
     project.write(
         "shop/defs.yaml",
         source(
-            defaults={"freshness": {"fail_after": "24h", "warn_after": "12h"}, "automation": "eager"},
+            defaults={
+                "freshness": {"fail_after": "24h", "warn_after": "12h"},
+                "automation": "eager",
+            },
             tables={
                 "orders": {
-                    "freshness": {"deadline": "0 9 * * *", "within": "3h", "timezone": "Europe/Rome"},
+                    "freshness": {
+                        "deadline": "0 9 * * *",
+                        "within": "3h",
+                        "timezone": "Europe/Rome",
+                    },
                     "automation": "0 * * * *",
                 }
             },

@@ -61,7 +61,10 @@ def test_a_model_shows_dependencies_columns_and_text_before_it_runs(
     project.refresh()
     with project.defs() as defs:
         spec = spec_of(defs, "marts/by_customer")
-    assert {dep.asset_key.to_user_string() for dep in spec.deps} == {"shop/customers", "shop/orders"}
+    assert {dep.asset_key.to_user_string() for dep in spec.deps} == {
+        "shop/customers",
+        "shop/orders",
+    }
     columns = {column.name: column for column in spec.metadata["dagster/column_schema"].columns}
     assert list(columns) == ["name", "total", "orders"]
     assert columns["total"].description == "Sum of all amounts"
@@ -84,7 +87,11 @@ def test_models_load_before_the_source_was_ever_asked(project: Project, shop: Sh
 
 @pytest.mark.parametrize(
     ("wrong", "right", "line"),
-    [("o.amont", "amount", 9), ("shop.ordrs", "shop.orders", 10), ("shp.orders", "shop.orders", 10)],
+    [
+        ("o.amont", "amount", 9),
+        ("shop.ordrs", "shop.orders", 10),
+        ("shp.orders", "shop.orders", 10),
+    ],
 )
 def test_a_wrong_name_is_an_error_at_load_with_file_line_and_the_nearest(
     project: Project, shop: Shop, wrong: str, right: str, line: int
@@ -159,7 +166,7 @@ def test_changing_a_models_columns_changes_the_replaced_table(project: Project, 
     assert project.materialize().success
     project.write("marts/ids.sql", "SELECT CAST(id AS VARCHAR) AS id FROM shop.orders")
     assert project.materialize().success
-    assert sorted(str(row) for row in project.rows("marts.ids"))[0] == "{'id': '1'}"
+    assert {"id": "1"} in project.rows("marts.ids")
 
 
 def test_a_model_over_a_table_without_data_says_what_to_do(project: Project, shop: Shop) -> None:

@@ -1,0 +1,49 @@
+"""Which errors are retried, and which batch a run belongs to."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from etl_platform.core.errors import PermanentError, SourceUnavailable
+from etl_platform.publishing.failures import Retries, batch_of, run_errors
+
+
+def test_a_transient_error_asks_for_a_retry_that_waits_longer_each_time() -> None:
+    waits = []
+    for attempt in range(3):
+        with pytest.raises(dg.RetryRequested) as raised, run_errors(attempt, Retries(5, 1.0, 3.0)):
+            raise SourceUnavailable("gone")
+        waits.append(raised.value.seconds_to_wait)
+        assert raised.value.max_retries == 5
+    assert waits == [1.0, 2.0, 3.0]
+
+
+def test_a_permanent_error_fails_without_retry_and_without_secrets() -> None:
+    with pytest.raises(dg.Failure) as raised, run_errors(0, Retries()):
+        raise PermanentError("cannot read postgresql://etl:hunter2@db/shop")
+    assert raised.value.allow_retries is False
+    assert "hunter2" not in str(raised.value.description)
+    assert "cannot read" in str(raised.value.description)
+
+
+def test_an_error_of_another_kind_passes_as_it_is() -> None:
+    with pytest.raises(KeyError), run_errors(0, Retries()):
+        raise KeyError("a mistake in the code")
+
+
+def run(**fields: object) -> dg.DagsterRun:
+    return dg.DagsterRun(job_name="job", **fields)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_run_resumed_from_its_failure_continues_the_batch_and_any_other_begins_one() -> None:
+    first = run(run_id="11111111-1111-1111-1111-111111111111")
+    again = run(
+        root_run_id=first.run_id,
+        parent_run_id=first.run_id,
+        tags={"dagster/is_resume_retry": "true"},
+    )
+    anew = run(root_run_id=first.run_id, parent_run_id=first.run_id)
+    assert batch_of(again, None) == batch_of(first, None)
+    assert batch_of(anew, None) != batch_of(first, None)
+    assert batch_of(first, "2024-01-01") != batch_of(first, "2024-01-02")
