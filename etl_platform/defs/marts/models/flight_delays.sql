@@ -8,7 +8,10 @@ columns:
   plane_age_years: Age of the aircraft in the year of the flight; null when the aircraft is unknown.
 contract:
   rules:
-    - {rule: not_null, columns: [airline, origin, dest, scheduled_at]}
+    - {rule: not_null, column: airline}
+    - {rule: not_null, column: origin}
+    - {rule: not_null, column: dest}
+    - {rule: not_null, column: scheduled_at}
     - {rule: unique, columns: [scheduled_at, carrier, flight, origin, dest]}
     - {rule: range, column: plane_age_years, min: 0, max: 80, action: warn}
 */
