@@ -7,37 +7,24 @@ handed over without it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import dagster as dg
 from pydantic import Field
 
-from etl_platform.core.duck import connect, literal, quote
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
 from etl_platform.publishing.checks import check_results
 from etl_platform.publishing.declared import Declared
 from etl_platform.publishing.failures import Retries, run_errors
 from etl_platform.publishing.publish import (
-    PARTITION_COLUMN,
     Publication,
     admit,
     materialization_metadata,
     violation_failure,
 )
+from etl_platform.publishing.reading import read_table
 from etl_platform.resources import LakeResource
-
-if TYPE_CHECKING:
-    import duckdb
-    import polars as pl
-    import pyarrow as pa
-
-    from etl_platform.lakehouse import Lake
-
-_INPUT_TYPES = (
-    "polars LazyFrame or DataFrame, pyarrow Table or RecordBatchReader, pandas DataFrame, "
-    "duckdb DuckDBPyRelation"
-)
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
@@ -95,48 +82,16 @@ class LakeIOManager(dg.ConfigurableIOManager):
             dagster.Failure: there is no such table, or no such type of input.
         """
         with run_errors(_attempt(context), self._retries):
-            return self._read(context)
+            return read_table(
+                self.lake.lake(),
+                TableName.from_key(context.asset_key.path),
+                context.asset_partition_keys if context.has_asset_partitions else None,
+                None if context.dagster_type.is_any else context.dagster_type.typing_type,
+            )
 
     @property
     def _retries(self) -> Retries:
         return Retries(self.retry_attempts, self.retry_delay_s)
-
-    def _read(self, context: dg.InputContext) -> object:
-        table = TableName.from_key(context.asset_key.path)
-        partitions = context.asset_partition_keys if context.has_asset_partitions else None
-        lake = self.lake.lake()
-        wanted = None if context.dagster_type.is_any else context.dagster_type.typing_type
-        name = _full_name(wanted) if wanted is not None else ""
-        package, kind = name.partition(".")[0], name.rpartition(".")[2]
-        if (package, kind) == ("duckdb", "DuckDBPyRelation"):
-            return self._relation(lake, table, partitions)
-        frame = _rows(lake, table, partitions)
-        match package, kind:
-            case ("polars", "LazyFrame") | ("", _):
-                return frame
-            case "polars", "DataFrame":
-                return frame.collect(engine="streaming")
-            case "pyarrow", "Table":
-                return _reader(lake, table, frame).read_all()
-            case "pyarrow", "RecordBatchReader":
-                return _reader(lake, table, frame)
-            case "pandas", "DataFrame":
-                return frame.collect(engine="streaming").to_pandas()
-            case _:
-                raise ConfigError(
-                    f"the input {context.name!r} asks for {table} as {name}", valid=_INPUT_TYPES
-                )
-
-    def _relation(
-        self, lake: Lake, table: TableName, partitions: Sequence[str] | None
-    ) -> duckdb.DuckDBPyRelation:
-        con = connect(self.lake.settings())
-        source = lake.relation_sql(table)
-        if partitions is None:
-            return con.sql(f"FROM {source}")
-        keys = ", ".join(literal(key) for key in partitions) or "NULL"
-        column = quote(PARTITION_COLUMN)
-        return con.sql(f"SELECT * EXCLUDE ({column}) FROM {source} WHERE {column} IN ({keys})")
 
 
 def _attempt(context: dg.InputContext) -> int:
@@ -144,10 +99,6 @@ def _attempt(context: dg.InputContext) -> int:
         return context.step_context.previous_attempt_count
     except dg.DagsterInvariantViolationError:
         return 0  # loaded outside a run, as `Definitions.load_asset_value` does
-
-
-def _full_name(wanted: object) -> str:
-    return f"{wanted.__module__}.{wanted.__qualname__}" if isinstance(wanted, type) else str(wanted)
 
 
 def _publications(context: dg.OutputContext, obj: object) -> Iterator[tuple[Publication, object]]:
@@ -209,22 +160,3 @@ def _evaluations(
                 blocking=spec.blocking,
             ),
         )
-
-
-def _rows(lake: Lake, table: TableName, partitions: Sequence[str] | None) -> pl.LazyFrame:
-    import polars as pl
-
-    frame = lake.scan(table)
-    if partitions is None:
-        return frame
-    return frame.filter(pl.col(PARTITION_COLUMN).is_in(list(partitions))).drop(PARTITION_COLUMN)
-
-
-def _reader(lake: Lake, table: TableName, frame: pl.LazyFrame) -> pa.RecordBatchReader:
-    import pyarrow as pa
-
-    schema = lake.schema(table)
-    names = frame.collect_schema().names()
-    stream = pa.RecordBatchReader.from_stream(frame.collect_batches(engine="streaming"))
-    # Polars hands out view types; the reader gets the lake's own.
-    return stream.cast(pa.schema([schema.field(name) for name in names]))

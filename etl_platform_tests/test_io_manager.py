@@ -131,7 +131,7 @@ def test_an_input_without_annotation_is_a_lazy_frame_and_another_type_is_refused
 
     result = run(people, plain, wrong)
     assert result.get_step_success_events()[-1].step_key == "plain"
-    assert "asks for main.people as typing." in failures(result)
+    assert "asks for main.people as builtins.dict" in failures(result)
 
 
 def test_a_key_of_two_parts_names_schema_and_table(settings: Settings, lake: Lake) -> None:

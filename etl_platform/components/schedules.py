@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from etl_platform.components.assets import TableAsset
-from etl_platform.components.options import Schedule
+from etl_platform.components.timing import Schedule
 
 Partitions = dg.TimeWindowPartitionsDefinition
 

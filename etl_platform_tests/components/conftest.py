@@ -125,7 +125,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     made.execute(
         "CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL)",
         "CREATE TABLE orders (id INTEGER PRIMARY KEY, "
-        "customer_id INTEGER REFERENCES customers (id), amount NUMERIC(10, 2) NOT NULL, placed_at TIMESTAMP NOT NULL)",
+        "customer_id INTEGER REFERENCES customers (id), "
+        "amount NUMERIC(10, 2) NOT NULL, placed_at TIMESTAMP NOT NULL)",
         "INSERT INTO customers VALUES (1, 'Ada'), (2, 'Grace')",
         "INSERT INTO orders VALUES (1, 1, 10.5, '2024-01-01 08:00:00'), "
         "(2, 2, 20, '2024-01-02 09:00:00'), (3, 1, 30, '2024-01-02 10:00:00')",

@@ -24,9 +24,10 @@ from etl_platform.components.database_source.options import ExtractOptions, Quer
 from etl_platform.components.database_source.scaffolder import DatabaseSourceScaffolder
 from etl_platform.components.database_source.state import SourceState, target_tables
 from etl_platform.components.known_tables import KnownTables, MakesTables
-from etl_platform.components.options import Retrying, Schedule
+from etl_platform.components.options import Retrying
 from etl_platform.components.project import refresh_command, stored_state
 from etl_platform.components.schedules import build_jobs
+from etl_platform.components.timing import Schedule
 from etl_platform.core.errors import EtlError, UnknownName
 from etl_platform.core.names import TableName, to_identifier
 from etl_platform.core.secrets import check_no_literal_secret

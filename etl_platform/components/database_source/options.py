@@ -7,12 +7,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from etl_platform.components.options import (
-    AssetOptions,
-    Declaration,
-    TimePartition,
-    parse_duration,
-)
+from etl_platform.components.options import AssetOptions
+from etl_platform.components.timing import Declaration, TimePartition, parse_duration
 
 
 class Incremental(Declaration):

@@ -17,11 +17,12 @@ from etl_platform.components.assets import (
     check_contract_columns,
 )
 from etl_platform.components.known_tables import KnownTables, MakesTables, tables_for
-from etl_platform.components.options import AssetOptions, Retrying, Schedule
+from etl_platform.components.options import AssetOptions, Retrying
 from etl_platform.components.schedules import build_jobs
 from etl_platform.components.sql_models.header_options import header_options
 from etl_platform.components.sql_models.running import ModelRun
 from etl_platform.components.sql_models.scanning import scan
+from etl_platform.components.timing import Schedule
 from etl_platform.core.names import DEFAULT_SCHEMA, TableName, to_identifier
 from etl_platform.transforms.sql_models import SqlModel, load_models
 
