@@ -360,3 +360,44 @@ def test_options_of_a_table_that_does_not_exist_are_refused_with_the_nearest(
     with pytest.raises(Exception, match="Error while building") as error, project.defs():
         pass
     assert "did you mean 'orders'" in str(error.value.__cause__)
+
+
+def test_postgres_is_loaded_incrementally_and_by_period(
+    project: Project, postgres: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_URL", postgres.url)
+    postgres.execute(
+        "CREATE TABLE events (id bigint PRIMARY KEY, at timestamptz NOT NULL, payload jsonb)",
+        "INSERT INTO events VALUES (1, '2024-03-30 22:30+00', '{}')",
+        "INSERT INTO events VALUES (2, '2024-03-31 12:00+00', '{}')",
+        "CREATE TABLE orders (id int PRIMARY KEY, changed timestamptz, amount numeric(9, 2))",
+        "INSERT INTO orders VALUES (1, '2024-01-01 00:00+00', 1.5), (2, '2024-01-02 00:00+00', 2)",
+    )
+    # Midnight in Berlin is 23:00 UTC the day before.
+    partition = {
+        "column": "at",
+        "cadence": "daily",
+        "start": "2024-03-30",
+        "timezone": "Europe/Berlin",
+    }
+    tables = {
+        "events": {"partition": partition, "unsupported": "string"},
+        "orders": {"incremental": {"cursor": "changed"}},
+    }
+    project.write("shop/defs.yaml", source(tables=tables))
+    project.refresh()
+    for key in ("2024-03-30", "2024-03-31"):
+        result = project.materialize("shop/events", partition=key)
+        assert result.success, failures(result)
+    days = {row["id"]: row["_partition"] for row in project.rows("shop.events")}
+    assert days == {1: "2024-03-30", 2: "2024-03-31"}
+
+    assert project.materialize("shop/orders").success
+    postgres.execute(
+        "UPDATE orders SET amount = 9, changed = '2024-01-03 00:00+00' WHERE id = 1",
+        "INSERT INTO orders VALUES (3, '2024-01-04 00:00+00', 3)",
+    )
+    result = project.materialize("shop/orders")
+    assert result.success, failures(result)
+    amounts = {row["id"]: float(str(row["amount"])) for row in project.rows("shop.orders")}
+    assert amounts == {1: 9, 2: 2, 3: 3}
