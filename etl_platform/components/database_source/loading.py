@@ -86,9 +86,10 @@ class Load:
                 description="Rows to read in the source",
                 metadata=extra,
             )
-        yield from publish(
-            context, resource, extract(database, extraction), self._publication(context, extra)
-        )
+        publication = self._publication(context, extra)
+        # Closed here whatever happens: an unread stream would keep its connection.
+        with extract(database, extraction) as reader:
+            yield from publish(context, resource, reader, publication)
 
     def _publication(
         self, context: dg.AssetExecutionContext, extra: Mapping[str, dg.MetadataValue]
