@@ -15,6 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+Operation = Callable[[], dict[str, float] | None]
+"""What is timed; returns further figures to report."""
 DATA = Path(".benchmarks")
 _CONSOLE = Console(width=110)
 
@@ -28,15 +30,16 @@ class Figure:
     extra: dict[str, float]
 
 
-def child(operation: Callable[[], dict[str, float] | None]) -> None:
-    """In the measured process: run ``operation``, print what it took as one JSON line.
+def child(prepare: Callable[[], Operation]) -> None:
+    """In the measured process: prepare, run, print what the run took as one JSON line.
 
-    Time counts from the call, so the imports of the variant's own libraries at the top of its
-    function count, the interpreter's start does not.
+    ``prepare`` imports what the variant needs and returns the operation that is timed.
     """
-    started = time.perf_counter()
+    operation = prepare()
+    started, cpu = time.perf_counter(), time.process_time()
     extra = operation() or {}
     seconds = time.perf_counter() - started
+    extra["cpu"] = time.process_time() - cpu
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print("FIGURE " + json.dumps({"seconds": seconds, "peak_mb": peak_mb, "extra": extra}))
 
@@ -55,13 +58,14 @@ def compare(module: str, variants: Sequence[str], runs: int) -> dict[str, Figure
 def report(title: str, figures: dict[str, Figure], base: str, bars: dict[str, str]) -> None:
     """Print the medians with their ratio to the peer ``base`` and the bar each has to meet."""
     table = Table(title=title, title_justify="left")
-    for heading in ("variant", "seconds", "ratio", "peak MB", "ratio", "bar"):
+    for heading in ("variant", "seconds", "ratio", "CPU s", "peak MB", "ratio", "bar"):
         table.add_column(heading, justify="left" if heading in ("variant", "bar") else "right")
     for name, figure in figures.items():
         table.add_row(
             name,
             f"{figure.seconds:.3f}",
             f"{figure.seconds / figures[base].seconds:.2f}",
+            f"{figure.extra['cpu']:.2f}",
             f"{figure.peak_mb:.0f}",
             f"{figure.peak_mb / figures[base].peak_mb:.2f}",
             bars.get(name, ""),

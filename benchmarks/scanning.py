@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.measure import DATA, child, compare, report
+from benchmarks.measure import DATA, Operation, child, compare, report
 from benchmarks.tpch import TABLES, queries, source, stream
 
 _LAKE = DATA / "scan_lake"
@@ -41,7 +41,7 @@ def _time_queries(con: object) -> dict[str, float]:
     return taken
 
 
-def lake() -> dict[str, float]:
+def lake() -> Operation:
     from etl_platform.core.duck import connect
     from etl_platform.core.names import TableName
     from etl_platform.core.settings import Settings
@@ -49,19 +49,23 @@ def lake() -> dict[str, float]:
 
     settings = Settings(lake_uri=str(_LAKE.absolute()))
     opened = Lake(settings=settings)
-    with connect(settings) as con:
+    con = connect(settings)
+
+    def run() -> dict[str, float]:
         con.execute("CREATE SCHEMA tpch")
         for table in TABLES:
             relation = opened.relation_sql(TableName("tpch", table))
             con.execute(f"CREATE VIEW tpch.{table} AS FROM {relation}")
         return _time_queries(con)
 
+    return run
 
-def native() -> dict[str, float]:
+
+def native() -> Operation:
     import duckdb
 
-    with duckdb.connect(str(_NATIVE), read_only=True, config={"threads": 2}) as con:
-        return _time_queries(con)
+    con = duckdb.connect(str(_NATIVE), read_only=True, config={"threads": 2})
+    return lambda: _time_queries(con)
 
 
 def main(runs: int) -> None:
@@ -71,7 +75,7 @@ def main(runs: int) -> None:
     bars = {"lake": "at most 1.50 in time"}
     report("TPC-H SF1, 22 queries", figures, "native", bars)
     native_s, lake_s = figures["native"].extra, figures["lake"].extra
-    slowest = sorted(native_s, key=lambda q: lake_s[q] / native_s[q], reverse=True)[:3]
+    slowest = sorted(queries(), key=lambda q: lake_s[q] / native_s[q], reverse=True)[:3]
     shown = ", ".join(f"{q} {lake_s[q] / native_s[q]:.2f}" for q in slowest)
     print(f"largest ratios of single queries: {shown}")
 

@@ -23,7 +23,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 """Tables in the order in which they are filled, with their primary keys."""
 _FOREIGN_KEYS = {"flights": "FOREIGN KEY (carrier) REFERENCES airlines (carrier)"}
-_TYPES = {pl.String: "TEXT", pl.Int64: "INTEGER", pl.Float64: "REAL"}
+_TYPES: dict[type[pl.DataType], str] = {pl.String: "TEXT", pl.Int64: "INTEGER", pl.Float64: "REAL"}
 _BATCH_ROWS = 50_000
 
 
@@ -75,7 +75,7 @@ def _frame(table: str) -> pl.DataFrame:
 
 def _ddl(table: str, frame: pl.DataFrame, key: tuple[str, ...]) -> str:
     columns = [
-        f"{name} {'TIMESTAMP' if name == 'time_hour' else _TYPES[type(kind)]}"
+        f"{name} {'TIMESTAMP' if name == 'time_hour' else _TYPES[kind.base_type()]}"
         for name, kind in frame.schema.items()
     ]
     if key:
