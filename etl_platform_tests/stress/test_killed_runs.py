@@ -1,0 +1,156 @@
+"""kill -9 of run workers at random moments of a materialisation of the real flights."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from etl_platform.core.names import TableName
+from etl_platform.core.settings import Settings
+from etl_platform.lakehouse import Lake
+from etl_platform.lakehouse.lake import checksum_sql
+from etl_platform_tests.stress import flights
+
+FLIGHTS = 336_776
+
+
+class Worker:
+    """A process that runs one asset, ready to start."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "etl_platform_tests.stress.flights", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n"
+
+    def run(self, kill_after_s: float | None = None) -> bool:
+        """Start the work; whether it was done before the kill."""
+        process = self.process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        timer = threading.Timer(kill_after_s or 0, process.kill)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        if kill_after_s is not None:
+            timer.start()
+        done = process.stdout.readline() == "done\n"
+        timer.cancel()
+        process.communicate()
+        return done
+
+
+def expected(mode: str, generation: int) -> pl.DataFrame:
+    """What the source says the table must hold after this generation."""
+    if mode == "append":
+        return pl.concat([flights.appended(g) for g in range(generation + 1)]).collect()
+    return flights.flights(generation).collect()
+
+
+def check_reader(lake: Lake, table: TableName, mode: str, generation: int) -> None:
+    """A reader after the kill sees whole generations: the new one or not."""
+    counts = lake.scan(table).group_by("generation").len().collect()
+    seen = dict(counts.rows())
+    if mode == "append":
+        part = flights.appended(0).collect().height
+        assert set(seen.values()) == {part}
+        assert sorted(seen) in (list(range(generation)), list(range(generation + 1)))
+    else:
+        assert seen in ({generation - 1: FLIGHTS}, {generation: FLIGHTS})
+
+
+def unreferenced(lake: Lake, table: TableName) -> set[str]:
+    folder = Path(lake.uri) / table.path
+    on_disk = {str(f.relative_to(folder)) for f in folder.rglob("*.parquet")}
+    versions = range(lake.version(table) + 1)
+    wanted = {f.path for v in versions for f in lake.files(table, v)}
+    return {path for path in on_disk if not path.startswith("_")} - wanted
+
+
+def kill_and_resume(
+    lake: Lake, instance: dg.DagsterInstance, mode: str, kills: int, generator: random.Random
+) -> dict[str, int]:
+    """Kill ``kills`` runs of one asset and resume each; returns what the kills hit."""
+    table = TableName("kills", mode)
+    first = Worker(mode, "0")
+    started = time.perf_counter()
+    assert first.run()
+    usual_s = time.perf_counter() - started
+    hit = {"finished": 0, "committed": 0, "before the commit": 0}
+    for generation in range(1, kills + 1):
+        version = lake.version(table)
+        done = Worker(mode, str(generation)).run(generator.uniform(0, usual_s))
+        check_reader(lake, table, mode, generation)
+        if done:
+            hit["finished"] += 1
+        else:
+            hit["committed" if lake.version(table) > version else "before the commit"] += 1
+            run = instance.get_runs(limit=1)[0]
+            # What the run monitoring daemon does with a run whose worker is gone.
+            instance.report_run_failed(run)
+            assert Worker(mode, str(generation), run.run_id).run()
+        wanted = expected(mode, generation)
+        relation = f"read_parquet('{_parquet(wanted, lake)}')"
+        columns = lake.schema(table).names
+        assert lake.info(table).rows == wanted.height
+        assert lake.checksum(table) == checksum_sql(lake.settings, relation, columns)
+    return hit
+
+
+def _parquet(frame: pl.DataFrame, lake: Lake) -> str:
+    path = Path(lake.settings.temp_dir) / "expected.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.write_parquet(path)
+    return str(path)
+
+
+def _setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Lake:
+    home = tmp_path / "dagster"
+    home.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    return Lake(settings=settings)
+
+
+@pytest.mark.parametrize("mode", ["replace", "append", "upsert"])
+def test_a_killed_run_is_completed_by_its_resumption(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    lake = _setup(tmp_path, monkeypatch, settings)
+    with dg.DagsterInstance.get() as instance:
+        kill_and_resume(lake, instance, mode, 1, random.Random(f"one {mode}"))
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("mode", ["replace", "append", "upsert"])
+def test_a_hundred_killed_runs(
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    mode: str,
+) -> None:
+    lake = _setup(tmp_path, monkeypatch, settings)
+    kills = {"replace": 34, "append": 33, "upsert": 33}[mode]
+    with dg.DagsterInstance.get() as instance:
+        hit = kill_and_resume(lake, instance, mode, kills, random.Random(f"many {mode}"))
+    table = TableName("kills", mode)
+    left = len(unreferenced(lake, table))
+    lake.vacuum(table, orphans_older_than_hours=0)
+    assert unreferenced(lake, table) == set()
+    with capsys.disabled():
+        shown = ", ".join(f"{count} {what}" for what, count in hit.items())
+        print(f"\n{mode}: {kills} kill -9: {shown}; after each resumption rows and checksum equal")
+        print(f"  the source; {left} files left behind by kills, none after vacuum")
