@@ -1,6 +1,21 @@
-"""The platform's own records: receipts, audits, profiles, queries; in SQLite or PostgreSQL."""
+"""The platform's own records, from receipts to engine decisions; in SQLite or PostgreSQL."""
 
-from etl_platform.metastore.records import AuditRecord, ProfileRecord, QueryRecord, ReceiptRecord
+from etl_platform.metastore.decisions import DecisionLog
+from etl_platform.metastore.records import (
+    AuditRecord,
+    DecisionRecord,
+    ProfileRecord,
+    QueryRecord,
+    ReceiptRecord,
+)
 from etl_platform.metastore.store import Metastore
 
-__all__ = ["AuditRecord", "Metastore", "ProfileRecord", "QueryRecord", "ReceiptRecord"]
+__all__ = [
+    "AuditRecord",
+    "DecisionLog",
+    "DecisionRecord",
+    "Metastore",
+    "ProfileRecord",
+    "QueryRecord",
+    "ReceiptRecord",
+]

@@ -119,3 +119,42 @@ class Query(Base):
     error: Mapped[str | None]
     role: Mapped[str | None]
     started_at: Mapped[datetime]
+
+
+class EngineDecision(Base):
+    """Which engine did a piece of work, why, and how it went."""
+
+    __tablename__ = "engine_decisions"
+    __table_args__ = (
+        UniqueConstraint("decision_id", name="engine_decisions_once"),
+        Index("engine_decisions_table", "table", "id"),
+        Index("engine_decisions_shape", "source", "shape_key", "size_class", "id"),
+        Index("engine_decisions_engine", "engine", "kind", "id"),
+        Index("engine_decisions_open", "source", "decided_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    decision_id: Mapped[str]
+    task: Mapped[str]
+    source: Mapped[str]
+    kind: Mapped[str]
+    table: Mapped[str]
+    shape_key: Mapped[str]
+    size_class: Mapped[str]
+    engine: Mapped[str]
+    reason: Mapped[str]
+    candidates: Mapped[str]
+    rejected: Mapped[str]
+    attempt: Mapped[int]
+    fell_back_from: Mapped[str | None]
+    connections: Mapped[int]
+    rows_estimated: Mapped[int | None]
+    predicted_s: Mapped[float | None]
+    run_id: Mapped[str | None]
+    decided_at: Mapped[datetime]
+    outcome: Mapped[str | None]
+    rows: Mapped[int | None]
+    seconds: Mapped[float | None]
+    peak_bytes: Mapped[int | None]
+    error: Mapped[str | None]
+    finished_at: Mapped[datetime | None]

@@ -86,3 +86,38 @@ class QueryRecord(Record):
     error: str | None = None
     role: str | None = None
     started_at: AwareDatetime = Field(default_factory=now)
+
+
+class DecisionRecord(Record):
+    """Which engine does a piece of work, why, and, once it has ended, how it went.
+
+    ``candidates`` and ``rejected`` are JSON lists with one object per engine. ``size_class`` is the
+    size that the estimate stands for. ``outcome`` is None while the work goes on (or forever, when
+    its process was killed), then ``done``, ``engine_fault`` or ``failed``; ``rows``, ``seconds``
+    and ``peak_bytes`` are what was measured, ``predicted_s`` what was expected.
+    """
+
+    decision_id: str
+    task: str
+    source: str = ""
+    kind: str
+    table: str
+    shape_key: str = ""
+    size_class: str = "unknown"
+    engine: str
+    reason: str
+    candidates: str = "[]"
+    rejected: str = "[]"
+    attempt: int = 1
+    fell_back_from: str | None = None
+    connections: int = 1
+    rows_estimated: int | None = None
+    predicted_s: float | None = None
+    run_id: str | None = None
+    decided_at: AwareDatetime = Field(default_factory=now)
+    outcome: str | None = None
+    rows: int | None = None
+    seconds: float | None = None
+    peak_bytes: int | None = None
+    error: str | None = None
+    finished_at: AwareDatetime | None = None

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
+from etl_platform.metastore import access
+from etl_platform.metastore.decisions import DecisionLog
 from etl_platform.metastore.records import (
     AuditRecord,
     ProfileRecord,
     QueryRecord,
     ReceiptRecord,
-    Record,
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, Select
-
-    from etl_platform.metastore.models import Base
-
-RecordT = TypeVar("RecordT", bound=Record)
+    from sqlalchemy import Engine
 
 
 class Metastore:
@@ -61,7 +58,9 @@ class Metastore:
         """Keep a receipt; recording the same lake, table and version again replaces it."""
         from etl_platform.metastore.models import Receipt
 
-        self._upsert(Receipt, record.model_dump(), key=("lake", "table", "version_after"))
+        access.upsert(
+            self._engine, Receipt, record.model_dump(), key=("lake", "table", "version_after")
+        )
 
     def receipts(self, table: str | None = None, limit: int = 50) -> list[ReceiptRecord]:
         """The newest receipts first, of one table or of all."""
@@ -74,7 +73,7 @@ class Metastore:
         )
         if table is not None:
             query = query.where(Receipt.table == table)
-        return self._read(query, ReceiptRecord)
+        return access.read(self._engine, query, ReceiptRecord)
 
     def record_audit(
         self, table: str, version: int | None, run_id: str | None, outcomes: str, *, lake: str = ""
@@ -85,7 +84,7 @@ class Metastore:
         record = AuditRecord(
             lake=lake, table=table, version=version, run_id=run_id, outcomes=outcomes
         )
-        self._insert(Audit, record.model_dump())
+        access.insert(self._engine, Audit, record.model_dump())
 
     def last_audit(self, table: str, lake: str | None = None) -> AuditRecord | None:
         """The newest audit of a table, also when its batch was kept out; of any lake by default."""
@@ -96,7 +95,7 @@ class Metastore:
         query = select(Audit).where(Audit.table == table).order_by(Audit.id.desc()).limit(1)
         if lake is not None:
             query = query.where(Audit.lake == lake)
-        return next(iter(self._read(query, AuditRecord)), None)
+        return next(iter(access.read(self._engine, query, AuditRecord)), None)
 
     def last_audits(self, lake: str | None = None) -> dict[str, AuditRecord]:
         """The newest audit of every table, by table name; of any lake by default."""
@@ -107,7 +106,7 @@ class Metastore:
         newest = select(func.max(Audit.id)).group_by(Audit.table)
         if lake is not None:
             newest = newest.where(Audit.lake == lake)
-        found = self._read(select(Audit).where(Audit.id.in_(newest)), AuditRecord)
+        found = access.read(self._engine, select(Audit).where(Audit.id.in_(newest)), AuditRecord)
         return {record.table: record for record in found}
 
     def record_profile(
@@ -121,7 +120,7 @@ class Metastore:
         )
         # NULLs never conflict in a unique constraint: "no partition" is the empty text.
         row = record.model_dump() | {"partition": partition or ""}
-        self._upsert(Profile, row, key=("lake", "table", "version", "partition"))
+        access.upsert(self._engine, Profile, row, key=("lake", "table", "version", "partition"))
 
     def profile(
         self, table: str, version: int | None = None, partition: str | None = None
@@ -137,7 +136,7 @@ class Metastore:
         if partition is not None:
             query = query.where(Profile.partition == partition)
         query = query.order_by(Profile.version.desc(), Profile.id.desc()).limit(1)
-        found = next(iter(self._read(query, ProfileRecord)), None)
+        found = next(iter(access.read(self._engine, query, ProfileRecord)), None)
         if found is None or found.partition:
             return found
         return found.model_copy(update={"partition": None})
@@ -146,7 +145,7 @@ class Metastore:
         """Add a statement to the history."""
         from etl_platform.metastore.models import Query
 
-        self._insert(Query, record.model_dump())
+        access.insert(self._engine, Query, record.model_dump())
 
     def queries(self, limit: int = 50) -> list[QueryRecord]:
         """The newest statements first."""
@@ -154,32 +153,11 @@ class Metastore:
 
         from etl_platform.metastore.models import Query
 
-        return self._read(select(Query).order_by(Query.id.desc()).limit(limit), QueryRecord)
+        return access.read(
+            self._engine, select(Query).order_by(Query.id.desc()).limit(limit), QueryRecord
+        )
 
-    def _insert(self, model: type[Base], row: dict[str, Any]) -> None:
-        from sqlalchemy import insert
-
-        from etl_platform.metastore.engine import reachable
-
-        with reachable(self._engine.url), self._engine.begin() as con:
-            con.execute(insert(model).values(row))
-
-    def _upsert(self, model: type[Base], row: dict[str, Any], key: tuple[str, ...]) -> None:
-        from sqlalchemy.dialects import postgresql, sqlite
-
-        from etl_platform.metastore.engine import reachable
-
-        kind = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        statement = kind.insert(model).values(row)
-        changed = {name: value for name, value in row.items() if name not in key}
-        statement = statement.on_conflict_do_update(index_elements=key, set_=changed)
-        with reachable(self._engine.url), self._engine.begin() as con:
-            con.execute(statement)
-
-    def _read(self, query: Select[Any], record: type[RecordT]) -> list[RecordT]:
-        from sqlalchemy.orm import Session
-
-        from etl_platform.metastore.engine import reachable
-
-        with reachable(self._engine.url), Session(self._engine) as session:
-            return [record.model_validate(found) for found in session.scalars(query)]
+    @property
+    def decisions(self) -> DecisionLog:
+        """Which engine did which work, and how it went."""
+        return DecisionLog(self._engine)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, inspect
 from etl_platform.metastore import Metastore, QueryRecord, engine, migrate
 from etl_platform.metastore.models import Base
 
-TABLES = {"receipts", "audits", "profiles", "queries", "alembic_version"}
+TABLES = {"receipts", "audits", "profiles", "queries", "engine_decisions", "alembic_version"}
 
 
 @pytest.fixture
