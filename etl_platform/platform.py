@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from etl_platform.core.errors import ConfigError, TransientError, UnknownName
 from etl_platform.core.names import TableName
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from etl_platform.core.settings import Settings
     from etl_platform.lakehouse import Lake, Receipt, TableInfo
-    from etl_platform.metastore import Metastore, ReceiptRecord
+    from etl_platform.metastore import Metastore
     from etl_platform.monitoring.status import TableStatus
 
 _log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Platform:
         """
         receipt = self.lake.revert(TableName.parse(table), to_version)
         try:
-            self.metastore.record_receipt(_record(self.lake.uri, receipt))
+            self.metastore.record_receipt(receipt.to_record(self.lake.uri))
         except TransientError as error:
             # The commit stands, and carries the receipt itself.
             _log.warning("%s is reverted, but the metastore has no record of it: %s", table, error)
@@ -141,14 +141,3 @@ class Platform:
         from etl_platform.monitoring.status import table_statuses
 
         return table_statuses(self.lake, self.metastore)
-
-
-def _record(lake_uri: str, receipt: Receipt) -> ReceiptRecord:
-    from etl_platform.metastore import ReceiptRecord
-
-    fields: dict[str, Any] = {
-        name: getattr(receipt, name)
-        for name in ReceiptRecord.model_fields
-        if hasattr(receipt, name)
-    }
-    return ReceiptRecord.model_validate({**fields, "lake": lake_uri})

@@ -20,7 +20,6 @@ from etl_platform.core.staged import Staged
 from etl_platform.lakehouse.lake import Lake
 from etl_platform.lakehouse.publish import SchemaChange
 from etl_platform.lakehouse.receipt import Mode, Receipt
-from etl_platform.metastore.records import ReceiptRecord
 from etl_platform.quality import Audit, Contract, ContractViolation, audit
 
 if TYPE_CHECKING:
@@ -74,6 +73,7 @@ def admit(
         ContractViolation: a blocking rule failed or could not run; nothing was published.
     """
     constants = {c: str(v) for c, v in (partition or {}).items() if v is not None}
+    begun = time.perf_counter()
     staged = lake.stage(table, data, partition_by, constants)
     started = time.perf_counter()
     with lake.discarding(staged):
@@ -104,6 +104,7 @@ def admit(
             run_id=run_id,
             annotations=notes,
             schema_change=schema_change,
+            started=begun,
         )
     stages = {
         "write": round(staged.seconds, 4),
@@ -213,26 +214,7 @@ def _record(
         return
     place = "/".join(f"{c}={v}" for c, v in (partition or {}).items()) or None
     try:
-        metastore.record_receipt(
-            ReceiptRecord(
-                lake=lake.uri,
-                table=receipt.table,
-                version_before=receipt.version_before,
-                version_after=receipt.version_after,
-                mode=receipt.mode.value,
-                rows_inserted=receipt.rows_inserted,
-                rows_updated=receipt.rows_updated,
-                rows_deleted=receipt.rows_deleted,
-                rows_total=receipt.rows_total,
-                size_bytes=receipt.size_bytes,
-                files_added=receipt.files_added,
-                files_removed=receipt.files_removed,
-                seconds=receipt.seconds,
-                checksum=receipt.checksum,
-                batch=receipt.batch,
-                run_id=run_id,
-            )
-        )
+        metastore.record_receipt(receipt.to_record(lake.uri))
         _record_audit(metastore, lake, table, found, receipt.version_after, run_id)
         version, profile = receipt.version_after, found.profile.to_json()
         metastore.record_profile(table.sql, version, place, profile, lake=lake.uri)

@@ -142,6 +142,7 @@ class Lake:
         run_id: str | None = None,
         annotations: Mapping[str, str] | None = None,
         schema_change: SchemaChange = "evolve",
+        started: float | None = None,
     ) -> Receipt:
         """Make a stage visible in one Delta commit.
 
@@ -154,6 +155,8 @@ class Lake:
             annotations: facts that travel with the table, such as a watermark.
             schema_change: ``evolve`` lets columns be added and types widened; ``any`` lets a
                 replacement change the columns as it likes.
+            started: ``time.perf_counter()`` when work on these rows began, for the receipt's
+                seconds; default: when staging did.
 
         Raises:
             SchemaMismatch: the batch's columns do not fit, with the differences.
@@ -171,6 +174,7 @@ class Lake:
             run_id=run_id,
             annotations=annotations,
             schema_change=schema_change,
+            started=started,
             storage_options=self.storage_options,
         )
 

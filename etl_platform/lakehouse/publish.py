@@ -57,10 +57,12 @@ def publish(
     run_id: str | None = None,
     annotations: Mapping[str, str] | None = None,
     schema_change: SchemaChange = "evolve",
+    started: float | None = None,
     storage_options: dict[str, str] | None = None,
 ) -> Receipt:
     """Make a stage visible in one commit. See :meth:`etl_platform.lakehouse.Lake.publish`."""
-    started = time.perf_counter()
+    if started is None:
+        started = time.perf_counter() - staged.seconds
     checksum = _digest(staged.files)
     for attempt in range(_ATTEMPTS):
         current = open_snapshot(root, staged.table, storage_options=storage_options)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from etl_platform.core.names import TableName
+from etl_platform.metastore.records import ReceiptRecord, now
 
 
 class Mode(StrEnum):
@@ -30,7 +31,9 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What one commit changed. Counts are rows, sizes bytes, times seconds.
+    """What one commit changed. Counts are rows, sizes bytes.
+
+    ``seconds`` is the wall time from the first row read to the commit, audit included.
 
     ``checksum`` is the SHA-256 over the bytes of the files that the commit added, in order of their
     own digests. ``skipped`` says that the batch had been committed before and nothing was done.
@@ -63,6 +66,13 @@ class Receipt:
         body = asdict(self)
         body.pop("committed_at")
         return json.dumps(body)
+
+    def to_record(self, lake: str) -> ReceiptRecord:
+        """The form kept in the metastore, for the lake at this URI."""
+        body = asdict(self)
+        body["published_at"] = body.pop("committed_at") or now()
+        del body["skipped"]
+        return ReceiptRecord(lake=lake, **body)
 
     @classmethod
     def from_json(cls, text: str, committed_at: datetime | None = None) -> Receipt:
