@@ -25,12 +25,12 @@ def heading(number: int, text: str) -> None:
 
 
 def summary(runs: Mapping[str, Loaded]) -> None:
-    """One row per asset: rows, checks passed and failed, quarantined rows, seconds, version."""
+    """One row per asset: rows, checks that passed and failed, quarantined rows, seconds, version."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("asset")
-    for column in ("rows", "checks passed", "failed", "quarantined", "seconds", "version"):
+    table.add_column("asset", no_wrap=True)
+    for column in ("rows", "passed", "failed", "quarantined", "seconds", "version"):
         table.add_column(column, justify="right")
-    table.add_column("outcome")
+    table.add_column("outcome", no_wrap=True)
     for name in sorted(runs):
         loaded = runs[name]
         failed = [check for check in loaded.checks if not check.passed]
