@@ -1,0 +1,107 @@
+"""Dagster's web server and daemon on a copy of the project, and a browser to look at them."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from etl_platform_tests.demo.working_copy import WorkingCopy
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+_CHROMIUM_ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_START_TIMEOUT_S = 120
+_POLL_S = 0.5
+_PAGE_TIMEOUT_MS = 20_000
+
+
+@dataclass(frozen=True)
+class Dagster:
+    """A running instance: its address, and the working copy whose definitions it serves."""
+
+    url: str
+    copy: WorkingCopy
+
+
+@pytest.fixture(scope="session")
+def dagster(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Dagster]:
+    copy = WorkingCopy.make(tmp_path_factory.mktemp("ui"))
+    copy.fill_database()
+    copy.run("dg", "utils", "refresh-defs-state")
+    workspace = ("-w", "workspace.yaml")
+    address = ("-h", "127.0.0.1", "-p", str(port := _free_port()))
+    with (
+        copy.serving("dagster-webserver", *address, *workspace) as server,
+        copy.serving("dagster-daemon", "run", *workspace),
+    ):
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_up(url, server)
+        yield Dagster(url, copy)
+
+
+@pytest.fixture
+def page(request: pytest.FixtureRequest, chromium: str) -> Iterator[Page]:
+    """A page in a browser of its own; what it shows at the end is kept as a picture."""
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=_PAGE_TIMEOUT_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=list(_CHROMIUM_ARGUMENTS)
+        )
+        opened = browser.new_page(viewport={"width": 1600, "height": 1200})
+        opened.set_default_timeout(_PAGE_TIMEOUT_MS)
+        try:
+            yield opened
+        finally:
+            opened.screenshot(path=_artifacts(request) / f"{request.node.name}_end.png")
+            browser.close()
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest) -> Path:
+    """Where a test keeps pictures for people; git ignores it."""
+    return _artifacts(request)
+
+
+def _artifacts(request: pytest.FixtureRequest) -> Path:
+    folder = request.config.rootpath / ".test-artifacts"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _wait_until_up(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while True:
+        try:
+            httpx.get(f"{url}/server_info").raise_for_status()
+        except httpx.HTTPError:
+            assert server.poll() is None, "dagster-webserver has ended"
+            assert time.monotonic() < deadline, "dagster-webserver does not answer"
+            time.sleep(_POLL_S)
+        else:
+            return
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
