@@ -12,8 +12,8 @@ from etl_platform.core.names import TableName
 from etl_platform.core.settings import Settings
 from etl_platform.core.staged import DataFile
 from etl_platform.lakehouse.changes import Changes
+from etl_platform.lakehouse.commit import commit, commit_properties
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
-from etl_platform.lakehouse.publish import commit, commit_properties
 from etl_platform.lakehouse.receipt import Mode, Receipt, version_of
 from etl_platform.lakehouse.staging import discard_staged, stage
 

@@ -7,42 +7,28 @@ another writer was faster; then it is worked out again on the newer version.
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from etl_platform.core.errors import ConcurrentWrite, PermanentError
 from etl_platform.core.settings import Settings
 from etl_platform.core.staged import DataFile, Staged
-from etl_platform.lakehouse.changes import Changes, check_key, conform, plan_changes
+from etl_platform.lakehouse.changes import check_key, conform, plan_changes
+from etl_platform.lakehouse.commit import commit, commit_properties, create, prepare
 from etl_platform.lakehouse.evolution import Evolution, evolve
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
 from etl_platform.lakehouse.receipt import (
-    ANNOTATIONS_KEY,
     COLUMNS_ADDED,
-    RECEIPT_KEY,
-    VERSION_KEY,
     Mode,
     Receipt,
 )
 from etl_platform.lakehouse.staging import discard_staged
-from etl_platform.lakehouse.statistics import delta_stats
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from deltalake import CommitProperties, DeltaTable
-    from deltalake.transaction import AddAction, RemoveAction
 
 SchemaChange = Literal["evolve", "any"]
 _ATTEMPTS = 20
-_CONFIGURATION: dict[str, str | None] = {
-    "delta.logRetentionDuration": "interval 365 days",
-    "delta.setTransactionRetentionDuration": "interval 90 days",
-    "delta.checkpointInterval": "20",
-}
 
 
 def publish(
@@ -87,7 +73,7 @@ def publish(
                 check_key(settings, staged, key)
             receipt = _stamp(draft, started)
             properties = commit_properties(receipt, dict(annotations or {}), batch)
-            if _create(root, staged, properties, storage_options):
+            if create(root, staged, properties, storage_options):
                 return receipt
         else:
             receipt = _attempt(
@@ -119,7 +105,7 @@ def _attempt(
     mode = draft.mode
     evolution = _evolution(current, staged, mode, schema_change)
     _check_partitioning(current, staged)
-    if _prepare(current, evolution, mode):
+    if prepare(current, evolution, mode):
         return None
     fitting = conform(settings, root, staged, evolution.schema) if evolution.narrower else staged
     changes = plan_changes(settings, root, current, fitting, evolution, mode, key, partition)
@@ -157,108 +143,6 @@ def _attempt(
     return None
 
 
-def commit(current: Snapshot, changes: Changes, properties: CommitProperties) -> bool:
-    """Commit on top of exactly ``current``; False when another writer was faster."""
-    from deltalake import Schema
-    from deltalake.exceptions import CommitFailedError
-    from deltalake.transaction import RemoveAction
-
-    adds = list(add_actions(changes.adds, changes.schema, current.partition_by))
-    schema = Schema.from_arrow(changes.schema)
-    now = int(time.time() * 1000)
-    actions: list[AddAction | RemoveAction] = [*adds]
-    # Only an overwrite may carry a new schema; it removes every visible file by itself.
-    overwrites = not changes.schema.equals(current.schema)
-    if not overwrites:
-        actions += [
-            RemoveAction(
-                f.path,
-                data_change=True,
-                deletion_timestamp=now,
-                size=f.size_bytes,
-                partition_values=dict(f.partition_values),
-            )
-            for f in changes.removes
-        ]
-    elif len(changes.removes) != len(current.files):
-        raise PermanentError(f"{current.table}: a schema change must rewrite every file")
-    try:
-        current.delta.create_write_transaction(
-            actions,
-            "overwrite" if overwrites else "append",
-            schema,
-            list(current.partition_by),
-            commit_properties=properties,
-        )
-    except CommitFailedError:
-        return False
-    return True
-
-
-def add_actions(
-    files: Iterable[DataFile], schema: pa.Schema, partition_by: tuple[str, ...]
-) -> Iterable[AddAction]:
-    """The Add actions of files, with statistics in Delta's JSON form."""
-    from deltalake.transaction import AddAction
-
-    now = int(time.time() * 1000)
-    for file in files:
-        stats = delta_stats(file, schema, partition_by)
-        yield AddAction(
-            path=file.path,
-            size=file.size_bytes,
-            partition_values=dict(file.partition_values),
-            modification_time=now,
-            data_change=True,
-            stats=stats,
-        )
-
-
-def commit_properties(
-    receipt: Receipt, annotations: Mapping[str, str], batch: str | None
-) -> CommitProperties:
-    """The receipt, the table's annotations and the batch, to stand in the commit itself."""
-    from deltalake import CommitProperties, Transaction
-
-    return CommitProperties(
-        custom_metadata={
-            RECEIPT_KEY: receipt.to_json(),
-            ANNOTATIONS_KEY: json.dumps(dict(annotations)),
-            VERSION_KEY: str(receipt.version_after),
-        },
-        max_commit_retries=0,
-        app_transactions=[Transaction(batch, 1, int(time.time() * 1000))] if batch else None,
-    )
-
-
-def _create(
-    root: str,
-    staged: Staged,
-    properties: CommitProperties,
-    storage_options: dict[str, str] | None,
-) -> bool:
-    from deltalake import Schema
-    from deltalake.exceptions import DeltaError
-    from deltalake.transaction import create_table_with_add_actions
-
-    try:
-        create_table_with_add_actions(
-            f"{root}/{staged.table.path}",
-            Schema.from_arrow(staged.schema),
-            list(add_actions(staged.files, staged.schema, staged.partition_by)),
-            mode="error",
-            partition_by=list(staged.partition_by),
-            configuration=_CONFIGURATION,
-            storage_options=storage_options,
-            commit_properties=properties,
-        )
-    except DeltaError:
-        if open_snapshot(root, staged.table, storage_options=storage_options) is None:
-            raise
-        return False
-    return True
-
-
 def _evolution(
     current: Snapshot, staged: Staged, mode: Mode, schema_change: SchemaChange
 ) -> Evolution:
@@ -279,56 +163,6 @@ def _check_partitioning(current: Snapshot, staged: Staged) -> None:
             f"the table by {list(current.partition_by)}",
             fix="keep the table's partitioning, or publish to a new table",
         )
-
-
-def _prepare(current: Snapshot, evolution: Evolution, mode: Mode) -> bool:
-    """Commits that must precede the data: table features and added columns.
-
-    True when one was made, or when another writer was faster: either way the publish is worked out
-    again on the newer version.
-    """
-    from deltalake import Schema, TableFeatures
-    from deltalake.exceptions import CommitFailedError
-
-    try:
-        if _has_naive_timestamp(evolution.schema) and not _has_feature(current.delta):
-            current.delta.alter.add_feature(
-                TableFeatures.TimestampWithoutTimezone,
-                allow_protocol_versions_increase=True,
-                commit_properties=_preparation(current, current.annotations()),
-            )
-            return True
-        if evolution.added and mode is not Mode.REPLACE:
-            fields = {f.name: f for f in Schema.from_arrow(evolution.schema).fields}
-            notes = {**current.annotations(), COLUMNS_ADDED: ", ".join(evolution.added)}
-            current.delta.alter.add_columns(
-                [fields[name] for name in evolution.added],
-                commit_properties=_preparation(current, notes),
-            )
-            return True
-    except CommitFailedError:
-        return True
-    return False
-
-
-def _preparation(current: Snapshot, annotations: Mapping[str, str]) -> CommitProperties:
-    from deltalake import CommitProperties
-
-    return CommitProperties(
-        custom_metadata={
-            ANNOTATIONS_KEY: json.dumps(dict(annotations)),
-            VERSION_KEY: str(current.version + 1),
-        },
-        max_commit_retries=0,
-    )
-
-
-def _has_naive_timestamp(schema: pa.Schema) -> bool:
-    return any("timestamp[us]" in str(field.type) for field in schema)
-
-
-def _has_feature(delta: DeltaTable) -> bool:
-    return "timestampNtz" in (delta.protocol().reader_features or [])
 
 
 def _stamp(receipt: Receipt, started: float) -> Receipt:
