@@ -94,6 +94,7 @@ def kill_and_resume(
     while sum(hit.values()) < kills:
         version = lake.version(table) if generation else -1
         delay_s = generator.uniform(0, min(durations_s[-3:])) if generation else None
+        before = newest(instance)
         worker = Worker(mode, str(generation))
         started = time.perf_counter()
         if worker.run(delay_s):
@@ -101,23 +102,31 @@ def kill_and_resume(
         else:
             check_reader(lake, table, mode, generation)
             hit["after the commit" if lake.version(table) > version else "before the commit"] += 1
-            resume(instance, mode, generation)
+            resume(instance, before, mode, generation)
         check_equals_source(lake, table, mode, generation)
         generation += 1
     return hit
 
 
-def resume(instance: dg.DagsterInstance, mode: str, generation: int) -> None:
-    """Resume the newest run, as a person or the daemon does when its worker is gone.
+def newest(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    return next(iter(instance.get_runs(limit=1)), None)
 
-    A kill before the run was registered leaves nothing to resume: then it is started.
+
+def resume(
+    instance: dg.DagsterInstance, before: dg.DagsterRun | None, mode: str, generation: int
+) -> None:
+    """Go on as a person or the daemon does when a worker is gone.
+
+    Args:
+        before: the newest run before the killed worker started. A kill before the worker had
+            registered its run leaves nothing to resume; after its success, nothing to do.
     """
-    run = next(iter(instance.get_runs(limit=1)), None)
-    if run is None or run.is_finished:
+    run = newest(instance)
+    if run is None or (before is not None and run.run_id == before.run_id):
         assert Worker(mode, str(generation)).run()
-        return
-    instance.report_run_failed(run)
-    assert Worker(mode, str(generation), run.run_id).run()
+    elif not run.is_success:
+        instance.report_run_failed(run)
+        assert Worker(mode, str(generation), run.run_id).run()
 
 
 def check_equals_source(lake: Lake, table: TableName, mode: str, generation: int) -> None:
