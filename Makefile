@@ -36,6 +36,7 @@ demo: $(INSTALLED) $(HOME_CONFIG) ## Load, check and query the real flights data
 	DAGSTER_HOME=$(CURDIR)/.dagster $(BIN)/python -m etl_platform.demo
 
 dev: $(INSTALLED) $(HOME_CONFIG) ## Open the Dagster UI and daemon on 127.0.0.1 (PORT=3000) with the same definitions
+	DAGSTER_HOME=$(CURDIR)/.dagster $(BIN)/python -m etl_platform.demo --prepare
 	DAGSTER_HOME=$(CURDIR)/.dagster PATH="$(CURDIR)/$(BIN):$$PATH" \
 		$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port $(PORT)
 
