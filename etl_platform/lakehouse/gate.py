@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.core.duck import connect, literal, quote, read_parquet
@@ -95,6 +95,9 @@ def admit(
             if found.kept_sql is not None:
                 kept = lake.stage(table, con.sql(found.kept_sql), partition_by)
                 lake.discard(staged)
+                # The profile is of what readers will see, without the rows kept aside.
+                published = audit(con, kept, Contract(), relation_of=lambda _: None)
+                found = replace(found, profile=published.profile)
         receipt = lake.publish(
             kept,
             mode,

@@ -89,6 +89,8 @@ def test_a_quarantining_rule_keeps_whole_rows_aside_with_the_reason(lake: Lake) 
     assert all(row["_reason"] for row in kept)
     assert admission.quarantine is not None
     assert admission.quarantine.rows_inserted == 3
+    assert admission.audit.profile.rows == 2
+    assert admission.audit.profile.column("price").min == 1.0
     assert data_files(lake) == {file.path for file in lake.files(ORDERS)}
 
 
