@@ -28,6 +28,22 @@ _FILES = ("pyproject.toml", "dagster.yaml", "workspace.yaml")
 _STOP_TIMEOUT_S = 30
 
 
+def fill(database: Path) -> None:
+    """Make the demo's source with one flight in twenty, its airports repaired."""
+    for _ in source.build(database):
+        pass
+    source.repair(database)
+    change(database, "DELETE FROM flights WHERE rowid % 20 != 0")
+
+
+def change(database: Path, *statements: str) -> None:
+    """Run statements in the source, in one transaction."""
+    with sqlite3.connect(database) as con:
+        for statement in statements:
+            con.execute(statement)
+    con.close()
+
+
 @dataclass(frozen=True)
 class WorkingCopy:
     """A copy of package and configuration, with a Dagster home as the Makefile makes it."""
@@ -74,17 +90,10 @@ class WorkingCopy:
         )
 
     def fill_database(self) -> None:
-        """The demo's source with one flight in twenty, its airports repaired."""
-        for _ in source.build(self.database):
-            pass
-        source.repair(self.database)
-        self.change_source("DELETE FROM flights WHERE rowid % 20 != 0")
+        fill(self.database)
 
     def change_source(self, *statements: str) -> None:
-        with sqlite3.connect(self.database) as con:
-            for statement in statements:
-                con.execute(statement)
-        con.close()
+        change(self.database, *statements)
 
     def run(self, *words: str) -> str:
         """Run a command of the environment and return what it printed; fails when it fails."""

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.error import URLError
+from urllib.request import urlopen
 
-import httpx
 import pytest
 
 from etl_platform_tests.demo.working_copy import WorkingCopy
@@ -92,8 +93,8 @@ def _wait_until_up(url: str, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
     while True:
         try:
-            httpx.get(f"{url}/server_info").raise_for_status()
-        except httpx.HTTPError:
+            urlopen(f"{url}/server_info", timeout=_START_TIMEOUT_S).close()
+        except URLError:
             assert server.poll() is None, "dagster-webserver has ended"
             assert time.monotonic() < deadline, "dagster-webserver does not answer"
             time.sleep(_POLL_S)
