@@ -44,3 +44,9 @@ def read(engine: Engine, query: Select[Any], record: type[RecordT]) -> list[Reco
 
     with reachable(engine.url), Session(engine) as session:
         return [record.model_validate(found) for found in session.scalars(query)]
+
+
+def number(engine: Engine, query: Select[int]) -> int:
+    """The one number that a query selects."""
+    with reachable(engine.url), engine.connect() as con:
+        return con.execute(query).scalar_one()

@@ -104,6 +104,15 @@ class DecisionLog:
             limit, model.task == task, model.kind == kind, model.engine == engine, *narrowed
         )
 
+    def count(self, task: str, source: str, table: str) -> int:
+        """How many decisions were made for a table."""
+        import sqlalchemy as sa
+
+        model = _model()
+        at = (model.task == task, model.source == source, model.table == table)
+        query = sa.select(sa.func.count()).select_from(model).where(*at)
+        return access.number(self.engine, query)
+
     def in_flight(self, source: str, since: datetime) -> list[DecisionRecord]:
         """What was decided for a source since a time and has not ended."""
         model = _model()

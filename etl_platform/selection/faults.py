@@ -19,13 +19,14 @@ class EngineFault(PermanentError):
 
     Args:
         engine: the engine's name.
-        what: what happened, without secrets.
+        reason: what happened, without secrets.
     """
 
-    def __init__(self, engine: str, what: str) -> None:
+    def __init__(self, engine: str, reason: str) -> None:
         self.engine = engine
+        self.reason = reason
         super().__init__(
-            f"engine {engine!r} failed by its own fault: {what}",
+            f"engine {engine!r} failed by its own fault: {reason}",
             fix=f"pin another engine, or remove the pin: engine: {engine}",
         )
 
