@@ -49,7 +49,7 @@ def to_array(
         try:
             _exact([value], column)
         except failures as error:
-            raise _refusal(value, column, where, position, str(error)) from None
+            raise refusal(value, column, where, position, str(error)) from None
     raise PermanentError(f"{where}: column {column.name!r} does not convert: {reason}")
 
 
@@ -74,7 +74,7 @@ def _exact(values: Sequence[Any], column: TargetColumn) -> pa.Array[Any]:
         return _direct(values, target, kinds, {int})
     if pa.types.is_floating(target):
         return _direct(values, target, kinds, {float, int})
-    if pa.types.is_decimal(target):
+    if isinstance(target, pa.Decimal128Type):
         return _decimals(values, target, kinds)
     if pa.types.is_temporal(target):
         return _direct(values, pa.string(), kinds, {str}).cast(target)
@@ -107,20 +107,24 @@ def _booleans(values: Sequence[Any], kinds: set[type]) -> pa.Array[Any]:
     return pa.array(values, pa.int8()).cast(pa.bool_())
 
 
-def _decimals(values: Sequence[Any], target: pa.DataType, kinds: set[type]) -> pa.Array[Any]:
+def _decimals(
+    values: Sequence[Any], target: pa.Decimal128Type[Any, Any], kinds: set[type]
+) -> pa.Array[Any]:
     """A float stands for the shortest decimal that reads back as the same float."""
     import pyarrow as pa
 
     if not kinds <= {int, float, Decimal, str}:
         raise _Unfit("expected a number")
+    # Through 256 bits: straight to 128 Arrow wraps around when it rescales.
+    wide = pa.decimal256(2 * _MAX_TEXT_DIGITS, target.scale)
     if kinds == {float}:
         # Arrow writes floats as repr() does: the shortest text that reads back the same.
-        return pa.array(values, pa.float64()).cast(pa.string()).cast(target)
+        return pa.array(values, pa.float64()).cast(pa.string()).cast(wide).cast(target)
     texts = values if kinds == {str} else [v if v is None else str(v) for v in values]
     if max(len(text) for text in texts if text is not None) > _MAX_TEXT_DIGITS:
         # Arrow's own cast of longer texts wraps around silently; of Decimals it does not.
         return pa.array([None if text is None else Decimal(text) for text in texts], target)
-    return pa.array(texts, pa.string()).cast(target)
+    return pa.array(texts, pa.string()).cast(wide).cast(target)
 
 
 def _lists(values: Sequence[Any], target: pa.ListType[Any], kinds: set[type]) -> pa.Array[Any]:
@@ -142,9 +146,10 @@ def _lists(values: Sequence[Any], target: pa.ListType[Any], kinds: set[type]) ->
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), inner, type=target)
 
 
-def _refusal(
+def refusal(
     value: object, column: TargetColumn, where: str, position: int, reason: str
 ) -> PermanentError:
+    """The error for a value that has no exact place, with its row counted from 1."""
     shown = repr(value)
     if len(shown) > _SHOWN:
         shown = shown[:_SHOWN] + "..."

@@ -52,6 +52,7 @@ class TargetColumn:
     """A column to read and the Arrow type that its values become.
 
     ``as_text`` asks for the database's text of the value, because its own type has no place.
+    ``declared`` tells that a person chose the type: the source does not promise that values fit.
     """
 
     name: str
@@ -59,6 +60,7 @@ class TargetColumn:
     source_type: str
     nullable: bool
     as_text: bool = False
+    declared: bool = False
 
 
 def target_columns(
@@ -93,6 +95,7 @@ def target_columns(
                 column.source_type,
                 column.nullable,
                 as_text,
+                declared=text != column.arrow_type,
             )
         )
     if refused:

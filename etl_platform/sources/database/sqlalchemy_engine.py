@@ -13,7 +13,9 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from etl_platform.selection import Capabilities
 from etl_platform.sources.database.conversion import to_array
+from etl_platform.sources.database.dialects import known_kinds
 from etl_platform.sources.database.statements import plan_read
 
 if TYPE_CHECKING:
@@ -32,9 +34,20 @@ _GROWTH = 8
 
 
 class SqlAlchemyEngine:
-    """Reads every database that has a dialect here."""
+    """Reads every database that has a dialect here, and every column that has a type."""
 
     name = "sqlalchemy"
+
+    def capabilities(self, columns: tuple[TargetColumn, ...]) -> Capabilities:
+        """It can do everything that can be planned: what does not fit is an error in any engine."""
+        del columns
+        return Capabilities(
+            name=self.name,
+            kinds=known_kinds(),
+            lossless=True,
+            streaming=True,
+            prior_rows_per_s=100_000,
+        )
 
     def read(
         self, database: Database, extraction: Extraction, batch_rows: int

@@ -335,22 +335,27 @@ def test_the_shape_of_a_database_is_read_with_keys_comments_and_estimates(postgr
     assert [t.name for t in reflect(database, schemas=["tour"])] == ["flights"]
 
 
+@pytest.mark.parametrize(
+    ("engine", "statement", "state"),
+    [("copy", "COPY", "active"), ("sqlalchemy", "FETCH", "idle in transaction")],
+)
 def test_rows_arrive_before_the_query_is_consumed_and_memory_does_not_follow_the_table(
-    postgres, database
+    postgres, database, engine, statement, state
 ):
     """Each row waits on its neighbours only: the sequence counts how many the server has made."""
     postgres.execute("CREATE SEQUENCE made", "CREATE TABLE one (v int)")
     postgres.execute("CREATE VIEW stream AS SELECT g AS id, repeat('x', 100) AS fill "
                      "FROM generate_series(1, 3000000) g")  # fmt: skip
     before = pa.total_allocated_bytes()
-    reader = extract(database, Extraction(table=table_of(database, "stream")), batch_rows=5_000)
+    reader = extract(database, Extraction(table=table_of(database, "stream")), 5_000, engine)
     first = reader.read_next_batch()
     assert first.num_rows == 5_000
     with postgres.connect() as session:
         waiting = session.execute(
-            "SELECT state FROM pg_stat_activity WHERE application_name = 'etl' AND query ~ 'FETCH'"
+            "SELECT state FROM pg_stat_activity WHERE application_name = 'etl' "
+            f"AND state <> 'idle' AND query ~ '{statement}'"
         ).fetchall()
-    assert waiting == [("idle in transaction",)]
+    assert waiting == [(state,)]
     for _ in range(20):
         batch = reader.read_next_batch()
         assert pa.total_allocated_bytes() - before < 8 * first.nbytes

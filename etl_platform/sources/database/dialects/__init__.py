@@ -18,6 +18,11 @@ _DIALECTS: dict[str, Dialect] = {
 _ALIASES = {"postgres": "postgresql", "sqlite3": "sqlite"}
 
 
+def known_kinds() -> frozenset[str]:
+    """The names of all dialects."""
+    return frozenset(_DIALECTS)
+
+
 def dialect_of(scheme: str) -> Dialect:
     """Find the dialect by a URL's scheme, whatever driver it names.
 
