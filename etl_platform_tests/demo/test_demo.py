@@ -1,0 +1,56 @@
+"""The whole demo, run as `make demo` runs it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from etl_platform_tests.demo.working_copy import WorkingCopy
+
+ASSETS = {
+    "nyc.airlines": 16,
+    "nyc.airports": 1_458,
+    "nyc.diversions": 569,
+    "nyc.flights": 329_174,
+    "nyc.planes": 3_322,
+    "nyc.weather": 26_114,
+    "marts.carrier_performance": 16,
+    "marts.daily_operations": 1_095,
+    "marts.fleet_age": 73,
+    "marts.flight_delays": 320_960,
+    "marts.route_performance": 216,
+    "marts.weather_impact": 21,
+    "marts.worst_days": 60,
+}
+COLUMNS = ("asset", "rows", "passed", "failed", "quarantined", "seconds", "version")
+
+
+@pytest.mark.timeout(600)
+def test_the_demo_blocks_quarantines_and_warns_and_publishes_everything_in_the_end(
+    tmp_path: Path,
+) -> None:
+    copy = WorkingCopy.make(tmp_path)
+    printed = copy.run("python", "-m", "etl_platform.demo")
+
+    assert any(all(name in line for name in COLUMNS) for line in printed.splitlines())
+    for table, rows in ASSETS.items():
+        # A long name may be shortened to keep the table in its width.
+        assert re.search(rf"{re.escape(table[:12])}\S*\s.*\b{rows:,}\b", printed), table
+    assert re.search(r"nyc\.flights\s.*\b329,174\b.*\b7,602\b", printed)
+    assert re.search(r"foreign_key_dest\s.*\b7,602\b.*quarantine", printed)
+    assert re.search(r"foreign_key_tailnum\s.*\b50,094\b.*warn", printed)
+    blocked = printed.index("nyc.airports: nothing was published")
+    assert "Asia/Chongqing" in printed[blocked:]
+    assert re.search(r"nyc\.airports\s.*\b1,458\b", printed[blocked:])
+
+    platform = copy.platform()
+    held = {table.name.sql: table.rows for table in platform.tables()}
+    assert {name: held[name] for name in ASSETS} == ASSETS
+    assert held["nyc.flights__quarantine"] == 7_602
+    unknown = platform.query(
+        "SELECT count(*) FROM (FROM nyc.flights UNION ALL BY NAME FROM nyc.flights__quarantine) "
+        "WHERE tailnum NOT IN (SELECT tailnum FROM nyc.planes)"
+    )
+    assert unknown.item() == 50_094
