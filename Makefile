@@ -12,7 +12,7 @@ HOME_CONFIG := .dagster/dagster.yaml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help venv demo dev test stress lint format bench lock browser clean
+.PHONY: help venv demo dev test stress lint format bench lock browser mariadb clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ dev: $(INSTALLED) $(HOME_CONFIG) ## Open the Dagster UI and daemon on 127.0.0.1 
 	DAGSTER_HOME=$(CURDIR)/.dagster PATH="$(CURDIR)/$(BIN):$$PATH" \
 		$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port $(PORT)
 
-test: $(INSTALLED) browser ## Run the tests (PYTEST_ARGS="-k name" for some of them)
+test: $(INSTALLED) browser mariadb ## Run the tests (PYTEST_ARGS="-k name" for some of them)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 stress: $(INSTALLED) ## Run the long suites: kills by the hundred, millions of messages
@@ -66,6 +66,12 @@ browser:
 		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -qq -y --no-install-recommends chromium </dev/null >/dev/null; } \
 		|| echo "chromium is not installed: tests that need it say so"
+
+mariadb:
+	@test -x /usr/sbin/mariadbd || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qq -y --no-install-recommends mariadb-server </dev/null >/dev/null; } \
+		|| echo "mariadb-server is not installed: tests that need it say so"
 
 clean: ## Remove what the targets made: environment, lake, Dagster home, caches
 	rm -rf $(VENV) .dagster .etl .demo .benchmarks .pytest_cache .ruff_cache .hypothesis .test-artifacts

@@ -11,7 +11,7 @@ import pytest
 
 from etl_platform.core.settings import Settings, get_settings
 
-pytest_plugins = ["etl_platform_tests.servers.postgres"]
+pytest_plugins = ["etl_platform_tests.servers.postgres", "etl_platform_tests.servers.mariadb"]
 
 
 def pytest_configure() -> None:
