@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from etl_platform.cli import query, receipts, revert, status
+from etl_platform.cli import engines, inspect, query, receipts, revert, status
 from etl_platform.core.errors import EtlError
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ def _add(command: Callable[..., None], examples: str) -> None:
     app.command(help=text, epilog=examples)(command)
 
 
+_add(engines.engines, engines.EXAMPLES)
+_add(inspect.inspect, inspect.EXAMPLES)
 _add(query.query, query.EXAMPLES)
 _add(receipts.receipts, receipts.EXAMPLES)
 _add(revert.revert, revert.EXAMPLES)

@@ -17,6 +17,11 @@ def _table(text: str) -> str:
         raise typer.BadParameter(str(error)) from None
 
 
+def optional_table(text: str | None) -> str | None:
+    """The SQL name of a table that may be left out."""
+    return None if text is None else _table(text)
+
+
 Table = Annotated[
     str,
     typer.Argument(
