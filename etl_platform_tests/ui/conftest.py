@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -94,7 +93,7 @@ def _wait_until_up(url: str, server: subprocess.Popen[bytes]) -> None:
     while True:
         try:
             urlopen(f"{url}/server_info", timeout=_START_TIMEOUT_S).close()
-        except URLError:
+        except OSError:
             assert server.poll() is None, "dagster-webserver has ended"
             assert time.monotonic() < deadline, "dagster-webserver does not answer"
             time.sleep(_POLL_S)
