@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,8 @@ class Publication:
     ``partition`` is the Dagster partition key: the rows replace that partition, and each carries
     the key in the column ``_partition``. ``watermark`` is the column whose largest value is kept in
     the commit. ``schema_change`` is ``evolve`` or ``any``, see :meth:`Lake.publish`.
-    ``descriptions`` are of columns, ``extra`` is further metadata of the materialisation.
+    ``descriptions`` are of columns, ``extra`` is further metadata of the materialisation, and
+    ``outcome`` gives what is known only once the rows were read.
     """
 
     table: TableName
@@ -51,6 +52,7 @@ class Publication:
     descriptions: Mapping[str, str] = field(default_factory=dict[str, str])
     lineage: Lineage | None = None
     extra: Mapping[str, dg.MetadataValue] = field(default_factory=dict[str, dg.MetadataValue])
+    outcome: Callable[[], Mapping[str, Entry]] | None = None
 
 
 def admit(
@@ -162,6 +164,8 @@ def materialization_metadata(
         text = "\n".join(f"{name}: {reason}" for name, reason in unchecked.items())
         entries["checks_not_run"] = Entry(value.text(text), shorten_text(text, value.text))
     entries |= {name: Entry(extra) for name, extra in publication.extra.items()}
+    if publication.outcome is not None:
+        entries |= publication.outcome()
     entries["dagster/column_schema"] = schema_entry(columns_of(schema, publication.descriptions))
     if publication.lineage:
         entries["dagster/column_lineage"] = lineage_entry(publication.lineage)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import dagster as dg
 
 from etl_platform.components.assets import LAKE_KEY, Event
+from etl_platform.components.database_source.engine_metadata import engine_metadata
+from etl_platform.components.database_source.engine_work import check_engine, describe_read
 from etl_platform.components.database_source.options import ExtractOptions
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
@@ -38,6 +41,8 @@ class Load:
 
     def __post_init__(self) -> None:
         options, source = self.options, self.source
+        if options.engine is not None:
+            check_engine(options.engine, where=str(self.table))
         if options.incremental is not None:
             if not self.key:
                 raise ConfigError(
@@ -65,9 +70,15 @@ class Load:
     def run(self, context: dg.AssetExecutionContext) -> Iterator[Event]:
         """Count, extract and publish.
 
+        An engine that fails by its own fault before anything is published is followed by the next
+        one; the source's own errors end the run.
+
         Raises:
             TransientError, PermanentError: as the source, the lake and the gate raise them.
+            NoEngine: every engine would change a value, or the pinned one would.
+            EngineFault: the last engine failed too, or the pinned one did.
         """
+        from etl_platform.selection import Selector, attempts
         from etl_platform.sources.database import count_rows, extract
 
         resource = cast("LakeResource", getattr(context.resources, LAKE_KEY))
@@ -77,6 +88,7 @@ class Load:
         partition = context.partition_key if context.has_partition_key else None
         extraction = self._extraction(context, resource.lake())
         extra: dict[str, dg.MetadataValue] = {}
+        rows = None
         if self.options.count_source_rows is not False:
             rows = count_rows(database, extraction)
             extra["source_row_count"] = dg.MetadataValue.int(rows)
@@ -87,9 +99,24 @@ class Load:
                 metadata=extra,
             )
         publication = self._publication(context, extra)
-        # Closed here whatever happens: an unread stream would keep its connection.
-        with extract(database, extraction) as reader:
-            yield from publish(context, resource, reader, publication)
+        work, offered = describe_read(
+            database,
+            extraction,
+            table=self.table.sql,
+            rows=rows,
+            pinned=self.options.engine,
+            run_id=context.run.run_id,
+        )
+        for attempt in attempts(Selector(resource.metastore()), work, offered):
+            # The stream is closed whatever happens: unread, it would keep its connection.
+            with (
+                attempt,
+                extract(database, extraction, engine=attempt.decision.engine) as reader,
+            ):
+                outcome = partial(engine_metadata, attempt)
+                yield from publish(
+                    context, resource, attempt.watch(reader), replace(publication, outcome=outcome)
+                )
 
     def _publication(
         self, context: dg.AssetExecutionContext, extra: Mapping[str, dg.MetadataValue]

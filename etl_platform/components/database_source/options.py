@@ -59,6 +59,12 @@ class ExtractOptions(AssetOptions):
     unsupported: Literal["error", "string"] | None = Field(
         default=None, description="For types without a lossless place (times, intervals)."
     )
+    engine: str | None = Field(
+        default=None,
+        description="Read with this engine only. Default: the platform chooses by capability and "
+        "measured speed, see etl engines.",
+        examples=["sqlalchemy"],
+    )
     schema_change: Literal["evolve", "any"] | None = Field(
         default=None,
         description="evolve (default): columns may be added and widened, anything else fails. "
