@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from etl_platform.selection import Capabilities, Degradation, EngineFault
 from etl_platform.sources.database.csv_blocks import CsvBlocks, Unreadable
+from etl_platform.sources.database.dialects.postgresql import quoted_statement
 from etl_platform.sources.database.statements import plan_read
 
 if TYPE_CHECKING:
@@ -92,7 +93,6 @@ def _cannot(column: TargetColumn) -> str | None:
 
 def _copy_statement(connection: Connection, plan: ReadPlan) -> bytes:
     """The plan's statement inside COPY, which takes no parameters: the driver quotes them."""
-    import psycopg
     import pyarrow as pa
     import sqlalchemy as sa
 
@@ -103,12 +103,9 @@ def _copy_statement(connection: Connection, plan: ReadPlan) -> bytes:
         for expression, column in zip(plan.statement.selected_columns, plan.columns, strict=True)
     ]
     statement = plan.statement.with_only_columns(*selected, maintain_column_froms=True)
-    compiled = statement.compile(dialect=connection.dialect)
-    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-    query = f"COPY ({compiled.string}) TO STDOUT (FORMAT csv)"
-    with psycopg.ClientCursor(driver) as cursor:
-        text = cursor.mogrify(query.encode(), compiled.construct_params() or {})
-    return text.encode(driver.info.encoding)
+    form = "COPY ({}) TO STDOUT (FORMAT csv)"
+    encoding = cast("Any", connection.connection.driver_connection).info.encoding
+    return quoted_statement(connection, statement, form).encode(encoding)
 
 
 class _CopyRows:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import binascii
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from etl_platform.sources.database.conversion import refusal
+from etl_platform.sources.database.text_columns import cast_text, refuse_unfit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from etl_platform.sources.database.policy import TargetColumn
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_WIDEST_PRECISION = 76
 
 
 class Unreadable(ValueError):
@@ -94,14 +93,8 @@ class CsvBlocks:
 
         texts = self._parsed(block, dict.fromkeys(self._types, pa.string()))
         for text, column in zip(texts, self._columns, strict=True):
-            if not (pa.types.is_decimal(column.type) or pa.types.is_temporal(column.type)):
-                continue
-            if _problem(text, column) is None:
-                continue
-            for position, value in enumerate(text, start=self._read + 1):
-                found = _problem(pa.array([value.as_py()], pa.string()), column)
-                if found is not None:
-                    raise refusal(value.as_py(), column, self._where, position, found)
+            if pa.types.is_decimal(column.type) or pa.types.is_temporal(column.type):
+                refuse_unfit(text, column, self._where, self._read + 1)
 
 
 def _parsed_as(column: TargetColumn) -> pa.DataType:
@@ -119,26 +112,7 @@ def _final(parsed: pa.Array[Any], column: TargetColumn) -> pa.Array[Any]:
 
     if parsed.type == column.type:
         return parsed
-    return _unhex(parsed) if pa.types.is_binary(column.type) else _cast(parsed, column.type)
-
-
-def _cast(text: pa.Array[Any], target: pa.DataType) -> pa.Array[Any]:
-    """Text to a decimal through 256 bits: straight to 128 Arrow wraps around when it rescales."""
-    import pyarrow as pa
-
-    if isinstance(target, pa.Decimal128Type):
-        return text.cast(pa.decimal256(_WIDEST_PRECISION, target.scale)).cast(target)
-    return text.cast(target)
-
-
-def _problem(text: pa.Array[Any], column: TargetColumn) -> str | None:
-    import pyarrow as pa
-
-    try:
-        _cast(text, column.type)
-    except pa.ArrowInvalid as error:
-        return str(error)
-    return None
+    return _unhex(parsed) if pa.types.is_binary(column.type) else cast_text(parsed, column.type)
 
 
 def _unhex(digits: pa.Array[Any]) -> pa.Array[Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from etl_platform.core.errors import ConfigError, EtlError, PermanentError, SourceUnavailable
 from etl_platform.core.secrets import check_no_literal_secret, is_reference, redact, resolve
@@ -102,6 +102,17 @@ class Database:
             raise
         except (SQLAlchemyError, *self.dialect.driver_errors) as error:
             raise self._translated(error, doing) from None
+
+    def private_url(self, scheme: str, options: Mapping[str, str]) -> str:
+        """The whole URL, password included, for a driver that connects by itself. Never show it."""
+        url = self._url.set(drivername=scheme).render_as_string(hide_password=False)
+        # Not by SQLAlchemy, which writes a space as a plus: other drivers keep the plus.
+        query = urlencode(dict(options), quote_via=quote)
+        return url + ("&" if "?" in url else "?") + query if query else url
+
+    def shown(self, error: BaseException) -> str:
+        """An error's text on one line, without the credentials of this database."""
+        return self._redacted_text(error)
 
     def close(self) -> None:
         """Close pooled connections; the next use opens new ones."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from etl_platform.core.errors import UnknownName
 from etl_platform.selection import Capabilities, NoEngine, Rejection
+from etl_platform.sources.database.adbc_engine import AdbcEngine
+from etl_platform.sources.database.connectorx_engine import ConnectorXEngine
 from etl_platform.sources.database.copy_engine import CopyEngine
 from etl_platform.sources.database.policy import TargetColumn, target_columns
 from etl_platform.sources.database.sqlalchemy_engine import SqlAlchemyEngine
@@ -37,7 +39,12 @@ class ExtractionEngine(Protocol):
         ...
 
 
-ENGINES: tuple[ExtractionEngine, ...] = (CopyEngine(), SqlAlchemyEngine())
+ENGINES: tuple[ExtractionEngine, ...] = (
+    CopyEngine(),
+    ConnectorXEngine(),
+    AdbcEngine(),
+    SqlAlchemyEngine(),
+)
 
 
 def capabilities(database: Database, extraction: Extraction) -> tuple[Capabilities, ...]:

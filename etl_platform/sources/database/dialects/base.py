@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from etl_platform.sources.database.policy import TargetColumn
+    from etl_platform.sources.database.statements import ReadPlan
     from etl_platform.sources.database.tables import SourceColumn
     from etl_platform.sources.database.watermark import Bound
 
@@ -102,6 +103,20 @@ class Dialect(ABC):
         """What to select so that the value arrives without loss."""
         del target
         return column
+
+    def connection_options(self, pool: PoolSettings) -> Mapping[str, str]:
+        """URL options that make a driver's own connection read only and as patient as ours."""
+        del pool
+        return {}
+
+    def standalone(
+        self, connection: Connection, plan: ReadPlan, as_text: Callable[[TargetColumn], bool]
+    ) -> str:
+        """The plan's statement as text with its values quoted, for a driver that only takes text.
+
+        Columns for which ``as_text`` holds are selected as the server's own text.
+        """
+        raise NotImplementedError(f"{self.name} has no driver that takes only text")
 
     def at_least(
         self, column: ColumnElement[Any], bound: Bound, target: TargetColumn

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from etl_platform.sources.database.dialects.base import Catalog, Dialect, Fault, PoolSettings
 from etl_platform.sources.database.tables import SourceColumn
 from etl_platform.sources.database.type_mapping import arrow_text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from sqlalchemy import URL, ColumnElement, Connection, Engine, FromClause, Inspector
+    import psycopg
+    from sqlalchemy import URL, ColumnElement, Connection, Engine, FromClause, Inspector, Select
     from sqlalchemy.types import TypeEngine
 
     from etl_platform.sources.database.policy import TargetColumn
+    from etl_platform.sources.database.statements import ReadPlan
 
 _AS_TEXT = ("numeric", "date", "timestamp", "timestamptz", "uuid", "json", "jsonb", "inet", "cidr")
 _SESSION = {
@@ -178,6 +180,37 @@ class PostgresDialect(Dialect):
             return sa.cast(column, sa.ARRAY(sa.Text()))
         return column
 
+    def connection_options(self, pool: PoolSettings) -> Mapping[str, str]:
+        settings = {**_SESSION, "default_transaction_read_only": "on"}
+        if pool.statement_timeout_s is not None:
+            settings["statement_timeout"] = str(max(1, round(pool.statement_timeout_s * 1000)))
+        options = " ".join(f"-c {k}={v.replace(' ', chr(92) + ' ')}" for k, v in settings.items())
+        return {"options": options, "application_name": "etl"}
+
+    def standalone(
+        self, connection: Connection, plan: ReadPlan, as_text: Callable[[TargetColumn], bool]
+    ) -> str:
+        """``concat`` gives what the server would print; a cast to text would add a netmask to inet
+        and cut the padding off char(n)."""
+        import pyarrow as pa
+        import sqlalchemy as sa
+
+        def selected(expression: ColumnElement[Any], column: TargetColumn) -> ColumnElement[Any]:
+            if as_text(column) and not column.source_type.startswith(("char", "text")):
+                return sa.case((expression.is_not(None), sa.func.concat(expression)))
+            if pa.types.is_int64(column.type):  # an oid, which drivers take for 32 bits
+                return sa.cast(expression, sa.BigInteger())
+            return expression
+
+        expressions = [
+            selected(expression, column)
+            for expression, column in zip(
+                plan.statement.selected_columns, plan.columns, strict=True
+            )
+        ]
+        statement = plan.statement.with_only_columns(*expressions, maintain_column_froms=True)
+        return quoted_statement(connection, statement)
+
     def judge(self, error: BaseException) -> Fault:
         import psycopg
 
@@ -196,6 +229,17 @@ class PostgresDialect(Dialect):
             )
         transient = state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_STATES
         return Fault(transient=transient, fix=_FIXES.get(state))
+
+
+def quoted_statement(connection: Connection, statement: Select[Any], form: str = "{}") -> str:
+    """The statement's text with its values quoted by the driver, as COPY and others need it."""
+    import psycopg
+
+    compiled = statement.compile(dialect=connection.dialect)
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    with psycopg.ClientCursor(driver) as cursor:
+        text = form.replace("{}", compiled.string, 1)
+        return cursor.mogrify(text.encode(), compiled.construct_params() or {})
 
 
 def _types_of(connection: Connection, oids: list[int]) -> dict[int, tuple[str, TypeEngine[Any]]]:
