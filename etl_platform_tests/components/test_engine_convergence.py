@@ -1,0 +1,89 @@
+"""Real engines on a table like TPC-H's lineitem: tried once each, then the fastest, from run five.
+
+``make stress PYTEST_ARGS="-k convergence"`` prints what was chosen and measured.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from etl_platform.core.settings import Settings
+from etl_platform.metastore import DecisionRecord, Metastore
+from etl_platform.selection import ranking
+from etl_platform.sources.database import ENGINES
+from etl_platform_tests.components.conftest import Project
+from etl_platform_tests.components.test_database_source import failures, source
+from etl_platform_tests.servers.postgres import PostgresDatabase
+
+ROWS = 1_500_000
+RUNS = 7
+LINEITEM = f"""
+CREATE TABLE lineitem AS SELECT
+    n::bigint AS l_orderkey, (n % 200000)::int AS l_partkey, (n % 10000)::int AS l_suppkey,
+    (n % 7)::int AS l_linenumber, (n % 50)::numeric(15, 2) AS l_quantity,
+    (n % 100000 / 7.0)::numeric(15, 2) AS l_extendedprice, (n % 11 / 100.0)::numeric(15, 2)
+    AS l_discount, (n % 9 / 100.0)::numeric(15, 2) AS l_tax, chr(65 + n % 3) AS l_returnflag,
+    chr(70 + n % 2) AS l_linestatus, date '1992-01-01' + n % 2500 AS l_shipdate,
+    date '1992-02-01' + n % 2500 AS l_commitdate, date '1992-03-01' + n % 2500 AS l_receiptdate,
+    'DELIVER IN PERSON' AS l_shipinstruct, 'TRUCK' AS l_shipmode,
+    md5(n::text) AS l_comment
+FROM generate_series(1, {ROWS}) n
+"""
+
+
+@pytest.mark.stress
+@pytest.mark.postgres
+@pytest.mark.timeout(900)
+def test_convergence_on_lineitem_with_every_engine_there_is(
+    project: Project,
+    postgres: PostgresDatabase,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SHOP_URL", postgres.url)
+    postgres.execute(LINEITEM, "ANALYZE")
+    project.write("shop/defs.yaml", source())
+    project.refresh()
+    for _ in range(RUNS):
+        _load(project)
+    chosen = _history(settings)
+    refused = {one["engine"] for one in json.loads(chosen[0].rejected)}
+    # What would have been: every engine that was allowed, pinned.
+    for engine in sorted({engine.name for engine in ENGINES} - refused):
+        project.write("shop/defs.yaml", source(defaults={"engine": engine}))
+        _load(project)
+    everything = _history(settings)
+    for one in everything:
+        print(
+            f"{one.engine:12} {one.outcome:12} {_rows_per_s(one):12,.0f} rows/s "
+            f"{(one.peak_bytes or 0) / 1e6:8,.0f} MB  {one.reason}"
+        )
+    for one in json.loads(chosen[0].rejected):
+        print(f"{one['engine']:12} refused, because it {one['reason']}")
+    best: dict[str, float] = {}
+    for one in everything:
+        best[one.engine] = max(best.get(one.engine, 0), _rows_per_s(one))
+    settled = {one.engine for one in chosen[4:] if "measured again" not in one.reason}
+    assert {one.outcome for one in everything} == {"done"}
+    assert len(settled) == 1
+    assert best[settled.pop()] >= max(best.values()) * ranking.EQUAL
+
+
+def _load(project: Project) -> None:
+    result = project.materialize("shop/lineitem")
+    assert result.success, failures(result)
+
+
+def _history(settings: Settings) -> list[DecisionRecord]:
+    """Oldest first."""
+    metastore = Metastore.open(settings.metastore_url)
+    try:
+        return list(reversed(metastore.decisions.newest(limit=100)))
+    finally:
+        metastore.close()
+
+
+def _rows_per_s(one: DecisionRecord) -> float:
+    return (one.rows or 0) / (one.seconds or 1)
