@@ -91,27 +91,35 @@ def _severity(rule: Rule) -> dg.AssetCheckSeverity:
 def _summary(outcome: Outcome) -> str:
     if outcome.status == "passed":
         return f"{outcome.checked_rows:,} rows checked"
-    what = f"{outcome.failed_rows:,} of {outcome.checked_rows:,} rows break the rule"
+    broken = f"{outcome.failed_rows:,} of {outcome.checked_rows:,} rows break the rule"
+    parts = [broken] if outcome.failed_rows else []
+    parts += [outcome.reason] if outcome.reason else []
     ending = {
         "block": "nothing was published",
         "quarantine": "they went to the quarantine table",
         "warn": "published all the same",
     }[outcome.rule.action]
-    return f"{outcome.reason or what}; {ending}"
+    return "; ".join([": ".join(parts) or "broken", ending])
 
 
 def _metadata(outcome: Outcome) -> Mapping[str, dg.MetadataValue]:
     entries = {
         "failed_rows": Entry(dg.MetadataValue.int(outcome.failed_rows)),
         "checked_rows": Entry(dg.MetadataValue.int(outcome.checked_rows)),
-        "share": Entry(dg.MetadataValue.float(float(outcome.share))),
+        "share": Entry(dg.MetadataValue.text(f"{outcome.share:.3%}")),
         "action": Entry(dg.MetadataValue.text(outcome.rule.action)),
     }
     if outcome.sample:
-        entries["sample"] = table_value(outcome.sample)
-    if outcome.sql:
-        entries["sql"] = Entry(_sql(outcome.sql), shorten_text(outcome.sql, _sql))
+        entries["sample"] = table_value(_relevant_first(outcome))
+    if outcome.lake_sql:
+        entries["sql"] = Entry(_sql(outcome.lake_sql), shorten_text(outcome.lake_sql, _sql))
     return fit(entries)
+
+
+def _relevant_first(outcome: Outcome) -> Sequence[Mapping[str, object]]:
+    """The sample with the rule's own columns in front: wide tables run out of the page."""
+    columns = outcome.rule.columns
+    return [{name: row[name] for name in columns if name in row} | row for row in outcome.sample]
 
 
 def _sql(text: str) -> dg.MetadataValue:
@@ -119,8 +127,11 @@ def _sql(text: str) -> dg.MetadataValue:
 
 
 def _cell(value: object) -> Cell:
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(value, float):
+        # Fifteen digits are what a double holds; more show only how it is stored.
+        return float(f"{value:.15g}")
     text = str(value)
     return text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1] + "…"
 

@@ -16,16 +16,23 @@ if TYPE_CHECKING:
 Lineage = Mapping[str, Sequence[tuple[TableName, str]]]
 
 
-def columns_of(schema: pa.Schema, descriptions: Mapping[str, str]) -> list[dg.TableColumn]:
-    """The columns of a lake table, with DuckDB's type names, which are those of the query tool."""
+def columns_of(
+    schema: pa.Schema, descriptions: Mapping[str, str], declared: dg.TableSchema | None = None
+) -> list[dg.TableColumn]:
+    """The columns of a lake table, with DuckDB's type names, which are those of the query tool.
+
+    Args:
+        declared: the columns as the asset declares them; their constraints (keys) are kept.
+    """
     from etl_platform.core.types import duckdb_type
 
+    known = {column.name: column.constraints for column in declared.columns} if declared else {}
     return [
         dg.TableColumn(
             field.name,
             duckdb_type(field.type),
             description=descriptions.get(field.name),
-            constraints=dg.TableColumnConstraints(nullable=field.nullable),
+            constraints=known.get(field.name) or dg.TableColumnConstraints(nullable=field.nullable),
         )
         for field in schema
     ]

@@ -108,7 +108,7 @@ def publish(
         raise violation_failure(violation) from violation
     yield dg.MaterializeResult(
         asset_key=key,
-        metadata=materialization_metadata(lake, publication, admission),
+        metadata=materialization_metadata(lake, publication, admission, _declared(context)),
         check_results=list(check_results(key, admission.audit)),
         data_version=data_version(publication, admission),
     )
@@ -118,6 +118,14 @@ def publish(
     for output_name, spec in context.assets_def.check_specs_by_output_name.items():
         if spec.name in unchecked:
             yield dg.Output(None, output_name=output_name)
+
+
+def _declared(context: dg.AssetExecutionContext) -> dg.TableSchema | None:
+    metadata = context.assets_def.metadata_by_key.get(context.asset_key, {})
+    schema = metadata.get("dagster/column_schema")
+    if isinstance(schema, dg.TableSchemaMetadataValue):
+        return schema.value
+    return schema if isinstance(schema, dg.TableSchema) else None
 
 
 def violation_failure(violation: Exception) -> dg.Failure:
@@ -133,9 +141,16 @@ def data_version(publication: Publication, admission: Admission) -> dg.DataVersi
 
 
 def materialization_metadata(
-    lake: Lake, publication: Publication, admission: Admission
+    lake: Lake,
+    publication: Publication,
+    admission: Admission,
+    declared: dg.TableSchema | None = None,
 ) -> dict[str, dg.MetadataValue]:
-    """Everything worth seeing about a new version, within one event's budget."""
+    """Everything worth seeing about a new version, within one event's budget.
+
+    Args:
+        declared: the columns as the asset's definition has them, for their keys.
+    """
     receipt, audit, profile = admission.receipt, admission.audit, admission.audit.profile
     schema: pa.Schema = lake.schema(publication.table, receipt.version_after)
     value = dg.MetadataValue
@@ -166,7 +181,9 @@ def materialization_metadata(
     entries |= {name: Entry(extra) for name, extra in publication.extra.items()}
     if publication.outcome is not None:
         entries |= publication.outcome()
-    entries["dagster/column_schema"] = schema_entry(columns_of(schema, publication.descriptions))
+    entries["dagster/column_schema"] = schema_entry(
+        columns_of(schema, publication.descriptions, declared)
+    )
     if publication.lineage:
         entries["dagster/column_lineage"] = lineage_entry(publication.lineage)
     summary = profile.summary_markdown()

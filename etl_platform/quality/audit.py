@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.core.duck import quote
+from etl_platform.core.duck import literal, quote
 from etl_platform.core.errors import PermanentError
 from etl_platform.core.staged import Staged
 from etl_platform.quality.confirmation import confirm
@@ -98,8 +98,28 @@ def _outcome(
         checked_rows=facts.rows,
         sample=_sample(con, facts, rule, sql, verdict) if verdict.failed_rows else [],
         sql=sql,
+        lake_sql=_lake_sql(facts, rule, violation) if verdict.failed_rows else None,
         reason=verdict.reason,
     )
+
+
+def _lake_sql(facts: Facts, rule: Rule, violation: str | None) -> str | None:
+    """Where a person finds the broken rows once the batch has been dealt with."""
+    table = facts.staged.table
+    if rule.action == "quarantine":
+        return (
+            f"SELECT *\nFROM {table.quarantine}\n"
+            f"WHERE list_contains(string_split(_rule, ','), {literal(rule.name)})"
+        )
+    if rule.action == "block" or violation is None:
+        return None
+    names = {facts.relation: table.sql, facts.existing: table.sql}
+    if rule.references is not None:
+        names[facts.relation_of(rule.references)] = rule.references.sql
+    for relation, name in names.items():
+        if relation is not None:
+            violation = violation.replace(relation, name)
+    return f"SELECT *\nFROM {table}\nWHERE {violation}"
 
 
 def _sample(

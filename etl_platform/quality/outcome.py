@@ -29,6 +29,8 @@ class Outcome:
         sample: at most 10 of the broken rows, whole, with values that JSON can hold.
         sql: DuckDB SQL that finds all broken rows while the staged files exist; None when no row is
             to blame or only Python can tell.
+        lake_sql: SQL that finds them afterwards, by the lake's table names: in the quarantine, or
+            among the published rows; None where nothing was published.
         reason: why the rule failed or was not run, in words.
     """
 
@@ -38,6 +40,7 @@ class Outcome:
     checked_rows: int = 0
     sample: list[SampleRow] = field(default_factory=list[SampleRow])
     sql: str | None = None
+    lake_sql: str | None = None
     reason: str = ""
 
     @property
@@ -68,7 +71,7 @@ class Outcome:
             "checked_rows": self.checked_rows,
             "share": self.share,
             "reason": self.reason,
-            "sql": self.sql,
+            "sql": self.lake_sql,
             "sample": self.sample,
         }
 

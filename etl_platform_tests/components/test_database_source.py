@@ -91,7 +91,7 @@ def test_an_asset_shows_keys_types_and_comments_before_it_is_loaded(
     columns = {column.name: column for column in spec.metadata["dagster/column_schema"].columns}
     assert columns["customer_id"].description == "Who bought it"
     assert columns["id"].constraints.unique
-    assert spec.kinds == {"postgres", "delta"}
+    assert spec.kinds == {"postgres", "deltalake"}
     assert spec.owners == ["team:sales"]
     assert spec.tags["pii"] == "no"
     assert spec.group_name == "shop"

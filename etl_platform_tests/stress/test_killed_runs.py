@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import dagster as dg
 import polars as pl
@@ -26,18 +28,23 @@ class Worker:
     """A process that runs one asset, ready to start."""
 
     def __init__(self, *arguments: str) -> None:
+        self.errors = TemporaryFile("w+")  # noqa: SIM115 # closed when the work is done
         self.process = subprocess.Popen(
             [sys.executable, "-m", "etl_platform_tests.stress.flights", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.errors,
             text=True,
         )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "ready\n"
 
     def run(self, kill_after_s: float | None = None) -> bool:
-        """Start the work; whether it was done before the kill."""
+        """Start the work; whether it was done before the kill.
+
+        Raises:
+            AssertionError: the work failed by itself, with what the process said.
+        """
         process = self.process
         assert process.stdin is not None
         assert process.stdout is not None
@@ -49,6 +56,10 @@ class Worker:
         done = process.stdout.readline() == "done\n"
         timer.cancel()
         process.communicate()
+        if not done and process.returncode != -signal.SIGKILL:
+            self.errors.seek(0)
+            raise AssertionError(self.errors.read()[-4000:])
+        self.errors.close()
         return done
 
 

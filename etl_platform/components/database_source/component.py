@@ -247,7 +247,7 @@ class DatabaseSourceComponent(StateBackedComponent, MakesTables, dg.Model, dg.Re
             options=options,
             contract=load.contract,
             body=load.run,
-            kinds=frozenset({_KINDS.get(dialect, dialect), "delta"}),
+            kinds=frozenset({_KINDS.get(dialect, dialect), "deltalake"}),
             retries=self.retry.retries(),
             description=description,
             metadata=metadata,

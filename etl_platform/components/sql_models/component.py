@@ -144,7 +144,7 @@ class SqlModelsComponent(dg.Component, MakesTables, dg.Model, dg.Resolvable):
             options=options,
             contract=contract,
             body=ModelRun(model, contract).run,
-            kinds=frozenset({"sql", "duckdb", "delta"}),
+            kinds=frozenset({"sql", "duckdb", "deltalake"}),
             retries=self.retry.retries(),
             description=f"Computed by `{model.path.name}`.",
             metadata=_metadata(model),
