@@ -94,23 +94,25 @@ class DecisionLog:
             model.size_class == size_class,
         )
 
-    def of_engine(
-        self, task: str, kind: str, engine: str, table: str | None = None, limit: int = 20
-    ) -> list[DecisionRecord]:
-        """What an engine ended last on a kind of source, or on one table of it."""
+    def of_engine(self, task: str, kind: str, engine: str, limit: int = 20) -> list[DecisionRecord]:
+        """What an engine ended last on a kind of source."""
         model = _model()
-        narrowed = () if table is None else (model.table == table,)
-        return self._ended(
-            limit, model.task == task, model.kind == kind, model.engine == engine, *narrowed
-        )
+        return self._ended(limit, model.task == task, model.kind == kind, model.engine == engine)
 
-    def count(self, task: str, source: str, table: str) -> int:
-        """How many decisions were made for a table."""
+    def of_engines(
+        self, task: str, kind: str, table: str, limit: int = 200
+    ) -> list[DecisionRecord]:
+        """What any engine ended last for a table of a kind of source, at any size."""
+        model = _model()
+        return self._ended(limit, model.task == task, model.kind == kind, model.table == table)
+
+    def count(self, table: str) -> int:
+        """How many decisions were made about a table."""
         import sqlalchemy as sa
 
         model = _model()
-        at = (model.task == task, model.source == source, model.table == table)
-        query = sa.select(sa.func.count()).select_from(model).where(*at)
+        # No further condition: this is the count of an index's entries.
+        query = sa.select(sa.func.count()).select_from(model).where(model.table == table)
         return access.number(self.engine, query)
 
     def in_flight(self, source: str, since: datetime) -> list[DecisionRecord]:

@@ -6,7 +6,7 @@ trial cost time, never rows. See M. Nygard, *Release It!*, "Circuit Breaker".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -32,25 +32,29 @@ def pause(faults: int, limit: int) -> timedelta:
     return min(_FIRST_PAUSE * _GROWTH**steps, _LONGEST_PAUSE)
 
 
-def open_reason(log: DecisionLog, work: Work, engine: str, now: datetime) -> str | None:
-    """Why the engine rests, or None when it may work.
+def open_reasons(
+    log: DecisionLog, work: Work, engines: Iterable[str], now: datetime
+) -> Mapping[str, str]:
+    """The engines that rest, and why.
 
-    Two faults in a row on a table rest it for that table; three in a row on different tables rest
-    it for the kind of source: then the engine itself is broken, and no table needs to find out.
+    Two faults in a row on a table rest an engine for that table; three in a row on different tables
+    rest it for the kind of source: then the engine itself is broken, and no table needs to find
+    out.
     """
-    at = (work.task, work.kind, engine)
-    if told := _resting(log.of_engine(*at, work.table), FAULTS_ON_TABLE, now, "on this table"):
-        return told
-    everywhere = _faults_in_a_row(log.of_engine(*at))
-    if len({fault.table for fault in everywhere}) < 2:
-        return None
-    return _resting(everywhere, FAULTS_ON_KIND, now, f"on {work.kind}")
+    on_table = log.of_engines(work.task, work.kind, work.table)
+    found: dict[str, str] = {}
+    for engine in engines:
+        own = _faults_in_a_row([record for record in on_table if record.engine == engine])
+        everywhere = _faults_in_a_row(log.of_engine(work.task, work.kind, engine))
+        told = _resting(own, FAULTS_ON_TABLE, now, "on this table")
+        if told is None and len({fault.table for fault in everywhere}) > 1:
+            told = _resting(everywhere, FAULTS_ON_KIND, now, f"on {work.kind}")
+        if told is not None:
+            found[engine] = told
+    return found
 
 
-def _resting(
-    newest_first: Sequence[DecisionRecord], limit: int, now: datetime, where: str
-) -> str | None:
-    faults = _faults_in_a_row(newest_first)
+def _resting(faults: Sequence[DecisionRecord], limit: int, now: datetime, where: str) -> str | None:
     if len(faults) < limit:
         return None
     last = faults[0].finished_at or faults[0].decided_at

@@ -76,11 +76,7 @@ class Selector:
         now = self._clock()
         evidence = gather(self._decisions, work)
         going_on = self._decisions.in_flight(work.source, now - _LEASE)
-        resting = {
-            name: reason
-            for name in names
-            if (reason := breaker.open_reason(self._decisions, work, name, now))
-        }
+        resting = breaker.open_reasons(self._decisions, work, names, now)
         situation = Situation(
             evidence, sum(record.connections for record in going_on), resting, failed
         )
@@ -141,7 +137,7 @@ class Selector:
 
     def _chance(self, work: Work) -> Random:
         """Differs from choice to choice and from table to table, and is the same every time."""
-        made = self._decisions.count(work.task, work.source, work.table)
+        made = self._decisions.count(work.table)
         return Random(f"{self._seed}/{work.task}/{work.source}/{work.table}/{made}")
 
 

@@ -85,7 +85,8 @@ def test_evidence_is_found_by_table_by_shape_and_by_engine(store: Metastore) -> 
     assert ids(log.of_table("extract", "shop", "shop.orders", "large")) == ["d7", "d6", "d0"]
     assert ids(log.of_shape("extract", "shop", "int:3", "large")) == ["d7", "d6", "d1", "d0"]
     assert ids(log.of_engine("extract", "postgresql", "copy", limit=2)) == ["d5", "d3"]
-    assert ids(log.of_engine("extract", "postgresql", "copy", "shop.items")) == ["d1"]
+    assert ids(log.of_engines("extract", "postgresql", "shop.items")) == ["d1"]
+    assert (log.count("shop.orders"), log.count("shop.absent")) == (6, 0)
 
 
 def test_a_metastore_of_the_first_release_is_migrated_with_its_rows(url: str) -> None:

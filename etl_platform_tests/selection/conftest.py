@@ -49,7 +49,7 @@ class Place:
     def work(self, **changed: object) -> Work:
         fields: dict[str, object] = {
             "kind": self.name,
-            "table": "shop.lineitem",
+            "table": f"{self.name}.lineitem",
             "shape_key": "decimal:4 int:4",
             "rows_estimated": 6_000_000,
             "source": self.name,

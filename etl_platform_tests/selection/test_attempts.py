@@ -138,4 +138,4 @@ def test_a_metastore_that_is_gone_does_not_undo_the_work(
     path.mkdir()
     with caplog.at_level(logging.WARNING):
         selector.record(decision, Measurement(1, 1.0))
-    assert "shop.lineitem was done by a, but the metastore did not take" in caplog.text
+    assert f"{place.name}.lineitem was done by a, but the metastore did not take" in caplog.text
