@@ -1,0 +1,1 @@
+"""Tables of the lake loaded into a database, each an asset."""
