@@ -43,7 +43,8 @@ def inspect(
 
     Rows and sizes are the database's own estimates. Cursor candidates are columns that seem to grow
     with every change, or (+) with every new row only; * marks those without an index. Risky columns
-    need a declaration, or some engine would change them: the list below the table says why.
+    have no lossless type in the lake and need a declaration, which the list below the table names.
+    Engines are those that keep every value; JSON says what keeps the others from it.
     """
     from etl_platform.cli.printing import print_json
     from etl_platform.generate.inspection import inspect_database

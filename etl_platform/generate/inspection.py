@@ -40,7 +40,7 @@ class CursorCandidate:
 
 @dataclass(frozen=True, slots=True)
 class RiskyColumn:
-    """A column that needs a declaration, or that some engine would change."""
+    """A column whose type has no lossless place in the lake: it needs a declaration."""
 
     column: str
     source_type: str
@@ -48,10 +48,20 @@ class RiskyColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class UnfitEngine:
+    """An engine that would change values of a table: it is never chosen for it."""
+
+    engine: str
+    column: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class TableInspection:
     """One table or view. Rows and bytes are the database's estimates; None where it has none.
 
-    ``engines`` are those that read it without loss, the fastest by declaration first.
+    ``engines`` are those that read it without loss, the fastest by declaration first; ``unfit``
+    says which columns keep the others from it.
     """
 
     name: str
@@ -64,6 +74,7 @@ class TableInspection:
     cursors: tuple[CursorCandidate, ...]
     risky: tuple[RiskyColumn, ...]
     engines: tuple[str, ...]
+    unfit: tuple[UnfitEngine, ...]
 
 
 def inspect_database(
@@ -110,8 +121,17 @@ def _inspected(
             for key in table.foreign_keys
         ),
         cursors=cursor_candidates(table, indexed),
-        risky=_risky(table, engines),
+        risky=tuple(
+            RiskyColumn(column.name, column.source_type, _PROBLEMS[column.problem])
+            for column in table.columns
+            if column.problem
+        ),
         engines=tuple(one.name for one in lossless),
+        unfit=tuple(
+            UnfitEngine(engine.name, one.column, one.why)
+            for engine in engines
+            for one in engine.degrades
+        ),
     )
 
 
@@ -147,20 +167,6 @@ def _preflight(database: Database, table: SourceTable) -> tuple[Capabilities, ..
     untyped = {column.name: "string" for column in table.columns if column.problem == "untyped"}
     policy = TypePolicy(unconstrained_numeric="string", unsupported="string")
     return capabilities(database, Extraction(table=table, policy=policy, types=untyped))
-
-
-def _risky(table: SourceTable, engines: Sequence[Capabilities]) -> tuple[RiskyColumn, ...]:
-    reasons: dict[str, list[str]] = {
-        column.name: [_PROBLEMS[column.problem]] for column in table.columns if column.problem
-    }
-    for engine in engines:
-        for one in engine.degrades:
-            reasons.setdefault(one.column, []).append(f"engine {engine.name}: {one.why}")
-    return tuple(
-        RiskyColumn(column.name, column.source_type, "; ".join(reasons[column.name]))
-        for column in table.columns
-        if column.name in reasons
-    )
 
 
 def _indexed_columns(

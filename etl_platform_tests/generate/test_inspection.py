@@ -53,6 +53,8 @@ def test_a_postgresql_table_is_told_with_rows_size_keys_cursors_and_risks(
     assert "unconstrained_numeric" in why["rate"]
     assert "unsupported: string" in why["took"]
     assert "sqlalchemy" in orders.engines
+    assert not {one.engine for one in orders.unfit} & set(orders.engines)
+    assert {"copy", "sqlalchemy"} <= set(found["public.customers"].engines)
     assert found["public.customers"].risky == ()
     odd = found["Odd \"one.ta ble'; DROP TABLE orders"]
     assert odd.size_bytes == 0
