@@ -66,7 +66,11 @@ ASSETS = {"replace": replace, "append": append, "upsert": upsert}
 @dg.repository
 def repository() -> list[object]:
     lake = LakeResource()
-    jobs = [dg.define_asset_job(name, [asset]) for name, asset in ASSETS.items()]
+    # In one process, so that kill -9 hits the work and not only who waits for it.
+    jobs = [
+        dg.define_asset_job(name, [asset], executor_def=dg.in_process_executor)
+        for name, asset in ASSETS.items()
+    ]
     return [
         *dg.with_resources(
             list(ASSETS.values()), {"lake": lake, "lake_io_manager": LakeIOManager(lake=lake)}
@@ -75,9 +79,20 @@ def repository() -> list[object]:
     ]
 
 
-def job(name: str) -> dg.JobDefinition:
-    """The job of one asset, by the name under which a worker finds it."""
-    return repository.get_job(name)
+def replace_job() -> dg.JobDefinition:
+    return repository.get_job("replace")
+
+
+def append_job() -> dg.JobDefinition:
+    return repository.get_job("append")
+
+
+def upsert_job() -> dg.JobDefinition:
+    return repository.get_job("upsert")
+
+
+JOBS = {"replace": replace_job, "append": append_job, "upsert": upsert_job}
+"""Functions, because a worker finds a job by the function that makes it."""
 
 
 def main() -> None:
@@ -86,29 +101,11 @@ def main() -> None:
     with dg.DagsterInstance.get() as instance:
         print("ready", flush=True)
         sys.stdin.readline()
-        if resumed:
-            options = dg.ReexecutionOptions.from_failure(resumed[0], instance)
-            target = dg.reconstructable(job_of[name])
-            with dg.execute_job(target, instance, reexecution_options=options) as result:
-                assert result.success
-        else:
-            assert job(name).execute_in_process(instance=instance).success
+        options = dg.ReexecutionOptions.from_failure(resumed[0], instance) if resumed else None
+        target = dg.reconstructable(JOBS[name])
+        with dg.execute_job(target, instance, reexecution_options=options) as result:
+            assert result.success
         print("done", flush=True)
-
-
-def _replace_job() -> dg.JobDefinition:
-    return job("replace")
-
-
-def _append_job() -> dg.JobDefinition:
-    return job("append")
-
-
-def _upsert_job() -> dg.JobDefinition:
-    return job("upsert")
-
-
-job_of = {"replace": _replace_job, "append": _append_job, "upsert": _upsert_job}
 
 
 if __name__ == "__main__":
