@@ -27,7 +27,8 @@ class Database:
     Args:
         name: what people call it, for messages.
         url_ref: a secret reference (``env://SHOP_URL``) or a URL without password. The schemes
-            ``postgres``, ``postgresql`` and ``sqlite`` are known, with or without a driver.
+            ``postgresql``, ``mysql``, ``mariadb`` and ``sqlite`` are known, with or
+            without a driver.
         pool: connections and timeouts.
         resolver: reads secret references; replaced where AWS needs a client of its own.
 
@@ -134,7 +135,8 @@ class Database:
         except (ArgumentError, ValueError):
             raise ConfigError(
                 f"database {self.name!r}: what {self.redacted} holds is not a database URL",
-                valid="postgresql://user:password@host:5432/database or sqlite:////path/file.db; "
+                valid="postgresql://user:password@host:5432/database, mysql://... or "
+                "sqlite:////path/file.db; "
                 "characters such as @ / : in a password are written %40 %2F %3A",
             ) from None
 

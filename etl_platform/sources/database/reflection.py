@@ -119,13 +119,15 @@ def _tables(
             schema=schema,
             name=name,
             columns=tuple(_column(dialect, name, c, catalog) for c in columns.get(at, ())),
-            primary_key=tuple(key["constrained_columns"]) if (key := keys.get(at)) else (),
+            primary_key=tuple(map(dialect.column_name, key["constrained_columns"]))
+            if (key := keys.get(at))
+            else (),
             foreign_keys=tuple(
                 ForeignKey(
-                    columns=tuple(reference["constrained_columns"]),
+                    columns=tuple(map(dialect.column_name, reference["constrained_columns"])),
                     referred_schema=reference["referred_schema"] or default_schema,
                     referred_table=reference["referred_table"],
-                    referred_columns=tuple(reference["referred_columns"]),
+                    referred_columns=tuple(map(dialect.column_name, reference["referred_columns"])),
                 )
                 for reference in references.get(at, ())
             ),
@@ -140,13 +142,14 @@ def _tables(
 def _column(
     dialect: Dialect, table: str, reflected: ReflectedColumn, catalog: Catalog
 ) -> SourceColumn:
-    declared = catalog.declared.get((table, reflected["name"]))
+    name = dialect.column_name(reflected["name"])
+    declared = catalog.declared.get((table, name))
     if declared is None:
         declared = str(reflected["type"])
     sa_type = dialect.column_type(reflected["type"], declared)
     text, problem = (None, "untyped") if sa_type is None else arrow_text_of(sa_type)
     return SourceColumn(
-        name=reflected["name"],
+        name=name,
         source_type=declared,
         arrow_type=text,
         nullable=reflected["nullable"],

@@ -20,7 +20,7 @@ from etl_platform.sources.database.statements import plan_read
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from sqlalchemy import CursorResult
+    from sqlalchemy import Connection, CursorResult
 
     from etl_platform.sources.database.database import Database
     from etl_platform.sources.database.extraction import Extraction
@@ -62,9 +62,9 @@ class SqlAlchemyEngine:
             result = connection.execution_options(
                 stream_results=True, max_row_buffer=_MAX_CHUNK_ROWS
             ).execute(plan.statement)
-            opening.callback(result.close)
             schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in plan.columns])
             rows = _Rows(database, result, plan.columns, extraction.where)
+            opening.callback(rows.close, connection)
             batches = _batches(opening.pop_all(), rows, schema, batch_rows)
             # Started here so that closing it early, unread, still gives the connection back.
             first = next(batches, None)
@@ -87,6 +87,14 @@ class _Rows:
         self._where = where
         self._read = 0
         self._chunk_rows = _FIRST_CHUNK_ROWS
+        self._complete = False
+
+    def close(self, connection: Connection) -> None:
+        """Close the cursor; rows still on their way are given up, not waited for."""
+        if self._complete:
+            self._result.close()
+        else:
+            self._database.dialect.abandon(connection, self._result)
 
     def fetch(self, schema: pa.Schema, most: int) -> pa.RecordBatch | None:
         """The next rows, at most ``most``; None after the last."""
@@ -95,6 +103,7 @@ class _Rows:
         with self._database.faults(f"reading {self._where}"), _no_garbage_collection():
             rows = _raw_rows(self._result, min(self._chunk_rows, most))
             if not rows:
+                self._complete = True
                 return None
             count = len(rows)
             values = list(zip(*rows, strict=True))

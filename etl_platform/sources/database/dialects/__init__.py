@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl_platform.core.errors import ConfigError
+from etl_platform.sources.database.dialects.mysql import MySqlDialect
 from etl_platform.sources.database.dialects.postgresql import PostgresDialect
 from etl_platform.sources.database.dialects.sqlite import SqliteDialect
 
@@ -12,10 +13,11 @@ if TYPE_CHECKING:
     from etl_platform.sources.database.dialects.base import Dialect
 
 _DIALECTS: dict[str, Dialect] = {
+    "mysql": MySqlDialect(),
     "postgresql": PostgresDialect(),
     "sqlite": SqliteDialect(),
 }
-_ALIASES = {"postgres": "postgresql", "sqlite3": "sqlite"}
+_ALIASES = {"mariadb": "mysql", "postgres": "postgresql", "sqlite3": "sqlite"}
 
 
 def known_kinds() -> frozenset[str]:

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, ColumnElement, Connection, Engine, FromClause, Inspector
+    from sqlalchemy import (
+        URL,
+        ColumnElement,
+        Connection,
+        CursorResult,
+        Engine,
+        FromClause,
+        Inspector,
+    )
     from sqlalchemy.types import TypeEngine
 
     from etl_platform.sources.database.policy import TargetColumn
@@ -74,6 +82,10 @@ class Dialect(ABC):
     def catalog(self, connection: Connection, schema: str | None) -> Catalog:
         """Read the system tables of a schema."""
 
+    def column_name(self, reflected: str) -> str:
+        """The column's name, where SQLAlchemy gives it as it is written in SQL."""
+        return reflected
+
     @abstractmethod
     def column_type(self, reflected: TypeEngine[Any], declared: str) -> TypeEngine[Any] | None:
         """The SQLAlchemy type that a column's values really have; None when only they can tell."""
@@ -98,6 +110,11 @@ class Dialect(ABC):
     def before_read(self, connection: Connection) -> None:
         """Prepare the driver's cursor of the statement that streams rows."""
         del connection
+
+    def abandon(self, connection: Connection, result: CursorResult[Any]) -> None:
+        """Close a streamed result before its end, or after its connection was lost."""
+        del connection
+        result.close()
 
     def expression(self, column: ColumnElement[Any], target: TargetColumn) -> ColumnElement[Any]:
         """What to select so that the value arrives without loss."""
