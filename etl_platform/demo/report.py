@@ -25,7 +25,7 @@ def heading(number: int, text: str) -> None:
 
 
 def summary(runs: Mapping[str, Loaded]) -> None:
-    """One row per asset: rows, checks that passed and failed, quarantined rows, seconds, version."""
+    """One row per asset: rows, checks passed and failed, quarantined rows, seconds, version."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("asset", no_wrap=True)
     for column in ("rows", "passed", "failed", "quarantined", "seconds", "version"):
