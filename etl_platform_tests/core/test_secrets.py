@@ -1,4 +1,4 @@
-"""Secret references: where they point, when they resolve, and that no error shows what they hold."""
+"""Secret references: read when used, from where they point, never shown by an error."""
 
 from __future__ import annotations
 
