@@ -1,8 +1,8 @@
 """What ADBC and ConnectorX share: drivers that connect by themselves and give Arrow.
 
 They are planned on the platform's own read-only connection, then read on one of theirs. What they
-give is cast to the planned types, exactly or not at all. What each would change was found by
-running it (``docs/types.md``); such columns are declared, so that another engine reads the table.
+give is cast to the planned types, exactly or not at all. What each is known or suspected to change
+is declared, so that another engine reads such a table.
 """
 
 from __future__ import annotations
