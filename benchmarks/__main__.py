@@ -7,7 +7,7 @@ import importlib
 
 from benchmarks.measure import DATA
 
-NAMES = ("publishing", "definitions", "scanning")
+NAMES = ("publishing", "definitions", "scanning", "loading")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from etl_platform.core.duck import connect
 from etl_platform.core.errors import ConfigError
+from etl_platform.lakehouse.lake import checksum_sql
 from etl_platform.sinks.database import gate
 from etl_platform.sinks.database.columns import TargetColumn, new_table, sql_table
 from etl_platform.sinks.database.images import (
@@ -70,7 +72,6 @@ def run(session: Session, dialect: TargetDialect, rows: Rows, load: Load) -> Loa
         source_version=rows.version,
         rows_read=admitted.rows,
         key=key,
-        checksum=admitted.checksum,
         revertible=load.keep_before is not None,
         run_id=load.run_id,
     )
@@ -80,11 +81,14 @@ def run(session: Session, dialect: TargetDialect, rows: Rows, load: Load) -> Loa
         if not dialect.transactional_ddl:
             create_image(image)
     try:
-        with session.transaction():
+        # The server is the slower side of a load: the rows are hashed while it works.
+        with ThreadPoolExecutor(1) as beside, session.transaction():
+            checksum = beside.submit(checksum_sql, rows.settings, rows.relation, rows.schema.names)
             ledger.claim(session, load)
             change = _send(session, dialect, rows, table, load, admitted, image)
             receipt = replace(
                 receipt,
+                checksum=checksum.result(),
                 rows_inserted=change.inserted,
                 rows_updated=change.updated,
                 rows_deleted=change.deleted,
@@ -179,7 +183,6 @@ def _send(
             create_image(image)
     with _stage(session, load, columns) as stage:
         _fill(session, stage, rows, admitted)
-        dialect.settle(session, stage, load.key)
         work = Work(session, dialect, load, target, stage, columns, admitted.rows, image)
         return apply(work)
 

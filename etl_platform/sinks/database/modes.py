@@ -118,21 +118,26 @@ def _upsert(work: Work) -> Change:
     import sqlalchemy as sa
 
     work.dialect.lock(work.session, work.target)
+    statement = work.dialect.insert_or_update(work.target, work.staged_rows(), work.load.key)
+    if work.image is None:
+        inserted = work.dialect.upsert(work.session, statement)
+        if inserted is not None:
+            return Change(inserted, work.rows - inserted)
+    work.dialect.settle(work.session, work.stage, work.load.key)
     if work.image is not None:
         updated = work.image.add_rows(sa.select(work.target).where(work.in_stage()))
         work.image.add_keys(work.staged_rows().where(~work.in_target()))
     else:
         counted = sa.select(sa.func.count()).select_from(work.stage).where(work.in_target())
         updated = int(work.session.scalar(counted))
-    work.session.execute(
-        work.dialect.insert_or_update(work.target, work.staged_rows(), work.load.key)
-    )
+    work.session.execute(statement)
     return Change(inserted=work.rows - updated, updated=updated)
 
 
 def _delete_insert(work: Work) -> Change:
     import sqlalchemy as sa
 
+    work.dialect.settle(work.session, work.stage, work.load.key)
     work.dialect.lock(work.session, work.target)
     if work.image is not None:
         work.image.add_rows(sa.select(work.target).where(work.in_stage()))
@@ -147,6 +152,7 @@ def _scd2(work: Work) -> Change:
     import sqlalchemy as sa
 
     history, key = work.load.history, work.load.key
+    work.dialect.settle(work.session, work.stage, work.load.key)
     work.dialect.lock(work.session, work.target)
     ending = work.target.c[history.valid_to]
     beginning = work.stage.c[history.valid_from]

@@ -56,6 +56,14 @@ class TargetDialect(ABC):
     ) -> sa.Executable:
         """Insert the rows of a query; where the key is there, set the other columns."""
 
+    def upsert(self, session: Session, statement: sa.Executable) -> int | None:
+        """Run :meth:`insert_or_update` and tell how many rows it added; None: not run, ask first.
+
+        For databases whose statement can tell by itself, which saves a join with the target.
+        """
+        del session, statement
+        return None
+
     def encode(self, sql: str, lake: pa.DataType, column: TargetColumn) -> str:
         """DuckDB SQL that gives the value as it is sent, NULL where it cannot be."""
         import pyarrow as pa

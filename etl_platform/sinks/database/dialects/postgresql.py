@@ -9,7 +9,7 @@ are cast by the server.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from etl_platform.sinks.database.columns import TEMPORARY, TargetColumn, TargetTable
 from etl_platform.sinks.database.dialects.base import Refusal, Swap, TargetDialect
@@ -169,6 +169,15 @@ class PostgresTarget(TargetDialect):
         if not rest:
             return statement.on_conflict_do_nothing(index_elements=elements)
         return statement.on_conflict_do_update(index_elements=elements, set_=rest)
+
+    def upsert(self, session: Session, statement: sa.Executable) -> int | None:
+        import sqlalchemy as sa
+
+        # A row that was added has no transaction yet that replaced it (xmax, a system column).
+        added = sa.literal_column("(xmax = 0)", sa.Boolean()).label("added")
+        changed = cast("sa.Insert", statement).returning(added).cte("changed")
+        count = sa.select(sa.func.count()).select_from(changed).where(changed.c.added)
+        return int(session.scalar(count))
 
     def refusals(self, sql: str, lake: pa.DataType, column: TargetColumn) -> list[Refusal]:
         from pyarrow import types as t
