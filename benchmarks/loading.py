@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from benchmarks.measure import DATA, Operation, child, compare, report
@@ -22,6 +23,12 @@ from benchmarks.tpch import source
 _URL = "BENCH_POSTGRES_URL"
 _CHANGED = DATA / "orders_changed.parquet"
 _CSV = DATA / "orders.csv"
+_IMPORTED = (
+    "adbc_driver_postgresql.dbapi",
+    "deltalake",
+    "duckdb",
+    "sqlalchemy.dialects.postgresql.asyncpg",
+)
 _COLUMNS = {
     "o_orderkey": "bigint PRIMARY KEY",
     "o_custkey": "bigint",
@@ -51,7 +58,9 @@ def _reset(*, filled: bool) -> None:
 
 
 def _platform(table: str, mode: str, *, filled: bool) -> Operation:
-    import adbc_driver_postgresql.dbapi  # noqa: F401 # imported when a load first needs it
+    # Imports that a process makes once, when it first loads; the peers' are made here as well.
+    for name in _IMPORTED:
+        import_module(name)
 
     from etl_platform.core.names import TableName
     from etl_platform.core.settings import Settings
