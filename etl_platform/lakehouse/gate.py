@@ -83,7 +83,7 @@ def admit(
                 staged,
                 contract,
                 relation_of=lambda name: lake.relation_sql(name) if lake.exists(name) else None,
-                existing=_existing(lake, table, mode, partition),
+                existing=_existing(lake, table, mode, partition, batch),
             )
             audited = time.perf_counter()
             if found.blocking:
@@ -119,10 +119,19 @@ def admit(
 
 
 def _existing(
-    lake: Lake, table: TableName, mode: Mode, partition: Mapping[str, Any] | None
+    lake: Lake,
+    table: TableName,
+    mode: Mode,
+    partition: Mapping[str, Any] | None,
+    batch: str | None,
 ) -> str | None:
-    """The rows that stay beside the batch, against which uniqueness is checked too."""
+    """The rows that stay beside the batch, against which uniqueness is checked too.
+
+    A batch that was committed before a crash is not judged against its own rows.
+    """
     if mode not in (Mode.APPEND, Mode.REPLACE_PARTITION) or not lake.exists(table):
+        return None
+    if batch is not None and lake.committed(table, batch):
         return None
     snapshot = lake.snapshot(table)
     if mode is Mode.APPEND:

@@ -178,6 +178,10 @@ class Lake:
             storage_options=self.storage_options,
         )
 
+    def committed(self, table: TableName, batch: str) -> bool:
+        """Whether a batch is part of the table already."""
+        return self.snapshot(table).has_batch(batch)
+
     def discard(self, staged: Staged) -> None:
         """Remove the files of a stage that will not be published."""
         staging.discard_staged(self.uri, staged)

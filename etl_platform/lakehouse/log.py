@@ -130,6 +130,10 @@ class Snapshot:
         inside = {file.path for file in self.within(partition)}
         return tuple(file for file in self.files if file.path not in inside)
 
+    def has_batch(self, batch: str) -> bool:
+        """Whether a commit up to this version carried the batch."""
+        return self.delta.transaction_version(batch) is not None
+
     def annotations(self) -> dict[str, str]:
         """Facts that travel with the table from commit to commit, such as a watermark."""
         text = self._commit_info.get(ANNOTATIONS_KEY)

@@ -52,7 +52,7 @@ def publish(
     checksum = _digest(staged.files)
     for attempt in range(_ATTEMPTS):
         current = open_snapshot(root, staged.table, storage_options=storage_options)
-        if current is not None and batch and current.delta.transaction_version(batch) is not None:
+        if current is not None and batch and current.has_batch(batch):
             discard_staged(root, staged)
             return _skipped(current, mode, batch, run_id)
         draft = Receipt(

@@ -118,6 +118,14 @@ def test_a_retried_append_adds_neither_rows_nor_quarantined_rows_twice(lake: Lak
     assert len(visible(lake, ORDERS.quarantine)) == 1
 
 
+def test_an_append_resumed_after_its_commit_is_not_judged_against_its_own_rows(lake: Lake) -> None:
+    unique = Contract.model_validate({"rules": [{"rule": "unique", "columns": ["id"]}]})
+    for _ in range(2):
+        admission = admit(lake, ORDERS, batch([1.0, 2.0]), unique, mode=Mode.APPEND, batch="run-1")
+    assert admission.receipt.skipped
+    assert len(visible(lake)) == 2
+
+
 def test_a_warning_publishes_every_row_and_is_remembered(lake: Lake, metastore: Metastore) -> None:
     admission = admit(lake, ORDERS, batch([1.0, -1.0]), contract("warn"), metastore=metastore)
     assert len(visible(lake)) == 2
