@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -164,7 +163,7 @@ def main(runs: int) -> None:
     subprocess.run([sys.executable, "-m", "benchmarks.loading", "prepare"], check=True)
     folder = Path(tempfile.mkdtemp(prefix="etl-bench-"))
     try:
-        with contextmanager(postgres._serve)(folder) as server:  # noqa: SLF001 # the tests' server
+        with postgres.serving(folder) as server:
             os.environ[_URL] = server.url()
             figures = compare("loading", list(VARIANTS), runs)
     finally:

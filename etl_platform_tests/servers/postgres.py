@@ -16,7 +16,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,7 +69,8 @@ def postgres_server() -> Iterator[PostgresServer]:
     """One PostgreSQL for the whole session (one per pytest-xdist worker)."""
     folder = Path(tempfile.mkdtemp(prefix="etl-postgres-"))
     try:
-        yield from _serve(folder)
+        with serving(folder) as server:
+            yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -105,7 +107,9 @@ class PostgresDatabase:
         return self.server.connect(self.name)
 
 
-def _serve(folder: Path) -> Iterator[PostgresServer]:
+@contextmanager
+def serving(folder: Path) -> Generator[PostgresServer]:
+    """A PostgreSQL that keeps its data in ``folder`` and is gone afterwards."""
     owner = pwd.getpwnam(_UNPRIVILEGED) if os.geteuid() == 0 else None
     if owner is not None:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
@@ -130,7 +134,9 @@ def _serve(folder: Path) -> Iterator[PostgresServer]:
         _wait_until_ready(server, process)
         yield server
     finally:
-        process.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended, nothing is waited for
+        process.send_signal(
+            signal.SIGINT
+        )  # fast shutdown: sessions are ended, nothing is waited for
         process.wait(timeout=_START_TIMEOUT_S)
 
 
