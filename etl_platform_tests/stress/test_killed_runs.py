@@ -130,12 +130,12 @@ def resume(
 
     Args:
         before: the newest run before the killed worker started. A kill before the worker had
-            registered its run leaves nothing to resume; after its success, nothing to do.
+            registered its run leaves nothing to resume; after its step's success, nothing to do.
     """
     run = newest(instance)
     if run is None or (before is not None and run.run_id == before.run_id):
         assert Worker(mode, str(generation)).run()
-    elif not run.is_success:
+    elif not instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_SUCCESS):
         instance.report_run_failed(run)
         assert Worker(mode, str(generation), run.run_id).run()
 
