@@ -81,8 +81,9 @@ class Database:
         try:
             with self.faults("reading"):
                 yield self.dialect.start(connection, self.pool)
-        except SourceUnavailable:
-            # A lost connection cannot be rolled back: trying hides why it was lost.
+        except (SourceUnavailable, GeneratorExit):
+            # A lost connection cannot be rolled back: trying hides why it was lost. Nor is one
+            # worth keeping whose reader was dropped in the middle of a result.
             connection.invalidate()
             raise
         finally:
