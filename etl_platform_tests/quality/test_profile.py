@@ -44,7 +44,9 @@ def test_a_small_batch_is_profiled_exactly(con, stage, known, numbers, floats):
     assert (n.nulls, n.distinct) == (len(numbers) - len(present), len(set(present)))
     assert n.distinct_exact
     assert (n.min, n.max) == ((str(min(present)), str(max(present))) if present else (None, None))
-    assert n.mean == (pytest.approx(statistics.fmean(present), abs=1e-6) if present else None)
+    assert n.mean == (
+        pytest.approx(statistics.fmean(present), rel=1e-12, abs=1e-6) if present else None
+    )
     expected = sorted(Counter(present).items(), key=lambda item: (-item[1], item[0]))[:10]
     assert n.top == tuple((str(value), count) for value, count in expected)
 
