@@ -50,12 +50,16 @@ def run_errors(attempt: int, retries: Retries) -> Generator[None]:
         raise dg.Failure(description=redact(str(error)), allow_retries=False) from error
 
 
+_RESUMED = ("dagster/is_resume_retry", "dagster/is_asset_resume_retry")
+
+
 def batch_of(run: dg.DagsterRun, partition: str | None) -> str:
     """The batch that a run's commit to a table carries, so that doing the work twice commits once.
 
-    A step retried within a run, and a run resumed from its failure, continue the same batch. Any
-    other run is new work, even when it re-executes an old one.
+    A step retried within a run, and a run resumed from its failure (by the UI, the daemon's run
+    retries or ``DagsterInstance.create_reexecuted_run``), continue the same batch. Any other run is
+    new work, even when it re-executes an old one.
     """
-    resumed = run.tags.get("dagster/is_resume_retry") == "true"
+    resumed = any(run.tags.get(tag) == "true" for tag in _RESUMED)
     work = run.root_run_id if resumed and run.root_run_id else run.run_id
     return work if partition is None else f"{work}/{partition}"

@@ -36,12 +36,15 @@ def run(**fields: object) -> dg.DagsterRun:
     return dg.DagsterRun(job_name="job", **fields)  # pyright: ignore[reportArgumentType]
 
 
-def test_a_run_resumed_from_its_failure_continues_the_batch_and_any_other_begins_one() -> None:
+@pytest.mark.parametrize("tag", ["is_resume_retry", "is_asset_resume_retry"])
+def test_a_run_resumed_from_its_failure_continues_the_batch_and_any_other_begins_one(
+    tag: str,
+) -> None:
     first = run(run_id="11111111-1111-1111-1111-111111111111")
     again = run(
         root_run_id=first.run_id,
         parent_run_id=first.run_id,
-        tags={"dagster/is_resume_retry": "true"},
+        tags={f"dagster/{tag}": "true"},
     )
     anew = run(root_run_id=first.run_id, parent_run_id=first.run_id)
     assert batch_of(again, None) == batch_of(first, None)

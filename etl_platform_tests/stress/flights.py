@@ -102,8 +102,10 @@ def main() -> None:
         print("ready", flush=True)
         sys.stdin.readline()
         options = dg.ReexecutionOptions.from_failure(resumed[0], instance) if resumed else None
+        # As the UI and the daemon tag a run that they resume; the Python call leaves it out.
+        tags = {"dagster/is_resume_retry": "true"} if resumed else {}
         target = dg.reconstructable(JOBS[name])
-        with dg.execute_job(target, instance, reexecution_options=options) as result:
+        with dg.execute_job(target, instance, tags=tags, reexecution_options=options) as result:
             assert result.success
         print("done", flush=True)
 
