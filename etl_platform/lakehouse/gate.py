@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from etl_platform.core.errors import TransientError
 from etl_platform.core.names import TableName
 from etl_platform.core.staged import Staged
 from etl_platform.lakehouse.lake import Lake
-from etl_platform.lakehouse.publish import SchemaChange
+from etl_platform.lakehouse.publish import SchemaChange, digest
 from etl_platform.lakehouse.receipt import Mode, Receipt
 from etl_platform.quality import Audit, Contract, ContractViolation, audit
 
@@ -76,7 +77,9 @@ def admit(
     begun = time.perf_counter()
     staged = lake.stage(table, data, partition_by, constants)
     started = time.perf_counter()
-    with lake.discarding(staged):
+    with lake.discarding(staged), ThreadPoolExecutor(1) as beside:
+        # The audit does not keep every processor busy: the checksum takes what it leaves.
+        checksum = beside.submit(digest, staged.files)
         with connect(lake.settings) as con:
             found = audit(
                 con,
@@ -108,6 +111,7 @@ def admit(
             annotations=notes,
             schema_change=schema_change,
             started=begun,
+            checksum=checksum.result() if kept is staged else None,
         )
     stages = {
         "write": round(staged.seconds, 4),

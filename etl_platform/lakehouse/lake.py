@@ -143,6 +143,7 @@ class Lake:
         annotations: Mapping[str, str] | None = None,
         schema_change: SchemaChange = "evolve",
         started: float | None = None,
+        checksum: str | None = None,
     ) -> Receipt:
         """Make a stage visible in one Delta commit.
 
@@ -157,6 +158,7 @@ class Lake:
                 replacement change the columns as it likes.
             started: ``time.perf_counter()`` when work on these rows began, for the receipt's
                 seconds; default: when staging did.
+            checksum: of the staged files, when it is known already.
 
         Raises:
             SchemaMismatch: the batch's columns do not fit, with the differences.
@@ -175,6 +177,7 @@ class Lake:
             annotations=annotations,
             schema_change=schema_change,
             started=started,
+            checksum=checksum,
             storage_options=self.storage_options,
         )
 

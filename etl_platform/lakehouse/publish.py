@@ -44,12 +44,14 @@ def publish(
     annotations: Mapping[str, str] | None = None,
     schema_change: SchemaChange = "evolve",
     started: float | None = None,
+    checksum: str | None = None,
     storage_options: dict[str, str] | None = None,
 ) -> Receipt:
     """Make a stage visible in one commit. See :meth:`etl_platform.lakehouse.Lake.publish`."""
     if started is None:
         started = time.perf_counter() - staged.seconds
-    checksum = _digest(staged.files)
+    if checksum is None:
+        checksum = digest(staged.files)
     for attempt in range(_ATTEMPTS):
         current = open_snapshot(root, staged.table, storage_options=storage_options)
         if current is not None and batch and current.has_batch(batch):
@@ -185,7 +187,8 @@ def _skipped(current: Snapshot, mode: Mode, batch: str, run_id: str | None) -> R
     )
 
 
-def _digest(files: Iterable[DataFile]) -> str:
+def digest(files: Iterable[DataFile]) -> str:
+    """The checksum of a receipt; reads the files, and leaves other threads room to work."""
     digests: list[str] = []
     for file in files:
         with Path(file.uri).open("rb") as handle:

@@ -122,6 +122,8 @@ class _CopyRows:
         )
         self._chunk_rows = _FIRST_CHUNK_ROWS
         self._running = True
+        self._taken = 0
+        self._sent: int | None = None
         # Parameters are none, but this protocol takes one statement only, whatever the query holds.
         self._pgconn.send_query_params(statement, None)
         while self._pgconn.is_busy():
@@ -139,11 +141,16 @@ class _CopyRows:
             if taken:
                 parts.append(b"".join(taken))
                 rows += len(taken)
+                self._taken += len(taken)
                 size += len(parts[-1])
                 fitting = max(1, _MAX_CHUNK_BYTES * len(taken) // len(parts[-1]))
                 self._chunk_rows = min(fitting, _MAX_CHUNK_ROWS)
             if len(taken) < wanted and self._check_still_copying():
                 self._wait()
+        if self._sent is not None and not rows and self._sent != self._taken:
+            raise EngineFault(
+                CopyEngine.name, f"{self._taken} rows arrived of {self._sent} that were sent"
+            )
         return b"".join(parts), rows
 
     def abandon(self) -> None:
@@ -162,13 +169,19 @@ class _CopyRows:
         if result is not None and result.status == pq.ExecStatus.COPY_OUT:
             return True
         self._running = False
-        failed = None
+        failed = sent = None
         while result is not None:  # until the last one: only then the connection is free again
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 failed = failed or result
+            elif result.status == pq.ExecStatus.COMMAND_OK:
+                sent = result.command_tuples
             result = self._pgconn.get_result()
         if failed is not None:
             raise errors.error_from_result(failed, encoding=self._encoding)
+        if sent is None:
+            # A connection that is lost ends the rows as quietly as their last one does.
+            raise errors.OperationalError("the connection was lost before the last row")
+        self._sent = sent
         return False
 
 

@@ -81,9 +81,9 @@ class Database:
         try:
             with self.faults("reading"):
                 yield self.dialect.start(connection, self.pool)
-        except (SourceUnavailable, GeneratorExit):
-            # A lost connection cannot be rolled back: trying hides why it was lost. Nor is one
-            # worth keeping whose reader was dropped in the middle of a result.
+        except BaseException:
+            # A lost connection cannot be rolled back, and trying hides why it was lost. One that
+            # only ended in the middle of a result is not worth the risk.
             connection.invalidate()
             raise
         finally:
