@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,15 @@ LAYERS = (
 KNOWS_DAGSTER = LAYERS[LAYERS.index("resources") :]
 FRONT_DOOR = {"Platform": "platform", "__version__": ""}
 """What ``from etl_platform import ...`` gives besides the layers themselves."""
+
+
+@pytest.fixture(autouse=True)
+def _no_garbage_collection() -> Iterator[None]:
+    """CPython 3.11 fails to parse when what other tests left is collected in the middle of it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def violations(package: Path) -> list[str]:
