@@ -65,10 +65,11 @@ def _platform(table: str, mode: str, *, filled: bool) -> Operation:
     from etl_platform.core.settings import Settings
     from etl_platform.lakehouse import Lake
     from etl_platform.sinks.database import DatabaseSink, Load, LoadMode, Target, rows_of
+    from etl_platform.sources.database import Database
 
     _reset(filled=filled)
     lake = Lake(settings=Settings(lake_uri=str((DATA / "load_lake").absolute())))
-    sink = DatabaseSink("bench", os.environ[_URL])
+    sink = DatabaseSink(Database("bench", os.environ[_URL]))
 
     def load() -> dict[str, float]:
         rows = rows_of(lake, TableName("tpch", table))

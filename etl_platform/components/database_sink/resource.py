@@ -26,5 +26,6 @@ class DatabaseSinkResource(dg.ConfigurableResource["DatabaseSinkResource"]):
             ConfigError: when ``url`` holds a literal password.
         """
         from etl_platform.sinks.database import DatabaseSink
+        from etl_platform.sources.database import Database
 
-        return DatabaseSink(self.name, self.url)
+        return DatabaseSink(Database(self.name, self.url))

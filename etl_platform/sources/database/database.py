@@ -1,4 +1,4 @@
-"""A database that can be read: where it is, how patiently it is asked, never who may read it."""
+"""A database: where it is, how patiently it is asked, never who may use it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlencode
 
-from etl_platform.core.errors import ConfigError, EtlError, PermanentError, SourceUnavailable
+from etl_platform.core.errors import (
+    ConfigError,
+    EtlError,
+    PermanentError,
+    SourceUnavailable,
+    TransientError,
+)
 from etl_platform.core.secrets import check_no_literal_secret, is_reference, redact, resolve
 from etl_platform.sources.database.dialects import dialect_of
 from etl_platform.sources.database.dialects.base import PoolSettings
@@ -17,12 +23,25 @@ from etl_platform.sources.database.dialects.base import PoolSettings
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
-    from etl_platform.sources.database.dialects.base import Dialect
+    from etl_platform.sources.database.dialects.base import Dialect, Fault
+
+
+class FaultJudge(Protocol):
+    """Who knows what the errors of a driver mean."""
+
+    @property
+    def driver_errors(self) -> tuple[type[Exception], ...]:
+        """Base classes of what the driver itself raises."""
+        ...
+
+    def judge(self, error: BaseException) -> Fault:
+        """Judge one of :attr:`driver_errors`."""
+        ...
 
 
 @dataclass(frozen=True)
 class Database:
-    """A source database. Making one neither connects nor resolves a secret.
+    """A database to read from or write to. Making one neither connects nor resolves a secret.
 
     Args:
         name: what people call it, for messages.
@@ -57,7 +76,7 @@ class Database:
             ConfigError: no such kind, or what the reference holds is no URL.
             SecretError: the reference does not resolve.
         """
-        return dialect_of(self._url.drivername)
+        return dialect_of(self.url.drivername)
 
     def engine(self) -> Engine:
         """The pooled SQLAlchemy engine, made once; connects when it is first used.
@@ -90,24 +109,35 @@ class Database:
             connection.close()
 
     @contextmanager
-    def faults(self, doing: str) -> Generator[None]:
+    def faults(
+        self,
+        doing: str,
+        judge: FaultJudge | None = None,
+        unavailable: type[TransientError] = SourceUnavailable,
+    ) -> Generator[None]:
         """Turn errors of SQLAlchemy and the driver into the platform's, without secrets.
 
         The driver's exception is not chained: its text is kept, redacted, and its other attributes
         may hold what must not be shown.
+
+        Args:
+            doing: for the message.
+            judge: of the driver that is used; default the dialect.
+            unavailable: what is raised where a retry can help.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
+        judge = judge or self.dialect
         try:
             yield
         except EtlError:
             raise
-        except (SQLAlchemyError, *self.dialect.driver_errors) as error:
-            raise self._translated(error, doing) from None
+        except (SQLAlchemyError, *judge.driver_errors) as error:
+            raise self._translated(error, doing, judge, unavailable) from None
 
     def private_url(self, scheme: str, options: Mapping[str, str]) -> str:
         """The whole URL, password included, for a driver that connects by itself. Never show it."""
-        url = self._url.set(drivername=scheme).render_as_string(hide_password=False)
+        url = self.url.set(drivername=scheme).render_as_string(hide_password=False)
         # Not by SQLAlchemy, which writes a space as a plus: other drivers keep the plus.
         query = urlencode(dict(options), quote_via=quote)
         return url + ("&" if "?" in url else "?") + query if query else url
@@ -123,10 +153,16 @@ class Database:
 
     @cached_property
     def _engine(self) -> Engine:
-        return self.dialect.create_engine(self._url, self.pool)
+        return self.dialect.create_engine(self.url, self.pool)
 
     @cached_property
-    def _url(self) -> URL:
+    def url(self) -> URL:
+        """The whole URL, password included. Never show it.
+
+        Raises:
+            ConfigError: what the reference holds is no URL.
+            SecretError: the reference does not resolve.
+        """
         from sqlalchemy import make_url
         from sqlalchemy.exc import ArgumentError
 
@@ -141,7 +177,9 @@ class Database:
                 "characters such as @ / : in a password are written %40 %2F %3A",
             ) from None
 
-    def _translated(self, error: Exception, doing: str) -> EtlError:
+    def _translated(
+        self, error: Exception, doing: str, judge: FaultJudge, unavailable: type[TransientError]
+    ) -> EtlError:
         from sqlalchemy.exc import DBAPIError
         from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -149,13 +187,13 @@ class Database:
         text = self._redacted_text(original)
         what = f"database {self.name!r} ({self.redacted}), {doing}: {text}"
         if isinstance(error, PoolTimeout):
-            return SourceUnavailable(what, fix="read fewer tables at a time, or raise pool.size")
-        if not isinstance(original, self.dialect.driver_errors):
+            return unavailable(what, fix="read fewer tables at a time, or raise pool.size")
+        if not isinstance(original, judge.driver_errors):
             return PermanentError(what)
-        fault = self.dialect.judge(original)
-        kind = SourceUnavailable if fault.transient else PermanentError
+        fault = judge.judge(original)
+        kind = unavailable if fault.transient else PermanentError
         return kind(what, fix=fault.fix)
 
     def _redacted_text(self, error: BaseException) -> str:
-        password = str(self._url.password or "")
+        password = str(self.url.password or "")
         return redact(" ".join(str(error).split()), [password, quote(password, safe="")])

@@ -27,6 +27,7 @@ from etl_platform.sinks.database import (
     TargetUnavailable,
     rows_of,
 )
+from etl_platform.sources.database import Database
 from etl_platform_tests.servers.postgres import PostgresDatabase
 from etl_platform_tests.sinks.database.targets import Warehouse, order
 
@@ -40,9 +41,10 @@ import sys
 from etl_platform.core.names import TableName
 from etl_platform.lakehouse import Lake
 from etl_platform.sinks.database import DatabaseSink, Load, LoadMode, Target, rows_of
+from etl_platform.sources.database import Database
 rows = rows_of(Lake(), TableName("shop", "events"))
 load = Load(Target("events"), LoadMode(sys.argv[2]), "second", ("id",))
-DatabaseSink("warehouse", sys.argv[1]).load(rows, load)
+DatabaseSink(Database("warehouse", sys.argv[1])).load(rows, load)
 """
 
 
@@ -101,7 +103,7 @@ class Killer(threading.Thread):
 def test_a_terminated_backend_leaves_all_or_nothing_and_a_retry_completes_the_load(
     postgres: PostgresDatabase, settings: Settings, mode: LoadMode
 ) -> None:
-    sink = DatabaseSink("warehouse", postgres.url)
+    sink = DatabaseSink(Database("warehouse", postgres.url))
     sink.load(publish(settings, range(COUNT), "first"), Load(TARGET, mode, "first", ("id",)))
     rows = publish(settings, second(mode), "second")
     load = Load(TARGET, mode, "second", ("id",), keep_before=timedelta(days=1))
@@ -132,10 +134,10 @@ def test_a_killed_process_leaves_all_or_nothing_in_a_sqlite_file(
     settings: Settings, tmp_path: Path, mode: LoadMode
 ) -> None:
     path = tmp_path / "target.db"
-    sink = DatabaseSink("warehouse", f"sqlite:///{path}")
+    sink = DatabaseSink(Database("warehouse", f"sqlite:///{path}"))
     sink.load(publish(settings, range(COUNT), "first"), Load(TARGET, mode, "first", ("id",)))
     rows = publish(settings, second(mode), "second")
-    child = subprocess.Popen([sys.executable, "-c", LOAD_IN_A_PROCESS, sink.url_ref, mode])
+    child = subprocess.Popen([sys.executable, "-c", LOAD_IN_A_PROCESS, sink.database.url_ref, mode])
     journal = path.with_name("target.db-journal")
     while child.poll() is None and not journal.exists():
         pass

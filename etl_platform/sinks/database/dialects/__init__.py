@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from etl_platform.core.errors import ConfigError
 from etl_platform.sinks.database.dialects.postgresql import PostgresTarget
 from etl_platform.sinks.database.dialects.sqlite import SqliteTarget
+from etl_platform.sources.database.dialects import kind_of
 
 if TYPE_CHECKING:
     from etl_platform.sinks.database.dialects.base import TargetDialect
@@ -15,7 +16,6 @@ _DIALECTS: dict[str, TargetDialect] = {
     "postgresql": PostgresTarget(),
     "sqlite": SqliteTarget(),
 }
-_ALIASES = {"postgres": "postgresql", "sqlite3": "sqlite"}
 
 
 def target_dialect(scheme: str) -> TargetDialect:
@@ -24,11 +24,11 @@ def target_dialect(scheme: str) -> TargetDialect:
     Raises:
         ConfigError: there is none for this scheme.
     """
-    backend = scheme.partition("+")[0].lower()
-    found = _DIALECTS.get(_ALIASES.get(backend, backend))
+    kind = kind_of(scheme)
+    found = _DIALECTS.get(kind)
     if found is None:
         raise ConfigError(
-            f"tables cannot be loaded into a database of kind {backend!r}",
-            valid=", ".join(sorted({*_DIALECTS, *_ALIASES})),
+            f"tables cannot be loaded into a database of kind {kind!r}",
+            valid=", ".join(sorted(_DIALECTS)),
         )
     return found

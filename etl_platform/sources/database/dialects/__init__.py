@@ -20,6 +20,12 @@ _DIALECTS: dict[str, Dialect] = {
 _ALIASES = {"mariadb": "mysql", "postgres": "postgresql", "sqlite3": "sqlite"}
 
 
+def kind_of(scheme: str) -> str:
+    """The kind of database that a URL's scheme means, whatever driver it names."""
+    backend = scheme.partition("+")[0].lower()
+    return _ALIASES.get(backend, backend)
+
+
 def known_kinds() -> frozenset[str]:
     """The names of all dialects."""
     return frozenset(_DIALECTS)
@@ -31,10 +37,10 @@ def dialect_of(scheme: str) -> Dialect:
     Raises:
         ConfigError: there is none for this scheme.
     """
-    backend = scheme.partition("+")[0].lower()
-    found = _DIALECTS.get(_ALIASES.get(backend, backend))
+    kind = kind_of(scheme)
+    found = _DIALECTS.get(kind)
     if found is None:
         raise ConfigError(
-            f"databases of kind {backend!r} cannot be read", valid=", ".join(sorted(_DIALECTS))
+            f"databases of kind {kind!r} cannot be read", valid=", ".join(sorted(_DIALECTS))
         )
     return found
