@@ -36,6 +36,7 @@ def read_with(
     engine: str,
     database: Database,
     extraction: Extraction,
+    batch_rows: int,
     as_text: Callable[[TargetColumn], bool],
     open_batches: Callable[[str, str], Batches],
 ) -> pa.RecordBatchReader:
@@ -43,6 +44,7 @@ def read_with(
 
     Args:
         engine: its name.
+        batch_rows: most rows in a batch, however many the driver gives at once.
         as_text: which columns to select as the server's text.
         open_batches: gives the driver's batches for a URL and a statement with its values quoted.
     """
@@ -55,7 +57,8 @@ def read_with(
     url = database.private_url(
         database.dialect.name, database.dialect.connection_options(database.pool)
     )
-    batches = _conformed(engine, database, open_batches(url, statement), plan.columns, extraction)
+    given = open_batches(url, statement)
+    batches = _conformed(engine, database, given, plan.columns, extraction, batch_rows)
     first = next(batches, None)
     return pa.RecordBatchReader.from_batches(schema, _from(first, batches))
 
@@ -66,6 +69,7 @@ def _conformed(
     given: Batches,
     columns: tuple[TargetColumn, ...],
     extraction: Extraction,
+    batch_rows: int,
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
@@ -82,7 +86,9 @@ def _conformed(
                     for array, column in zip(batch.columns, columns, strict=True)
                 ]
             row += batch.num_rows
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+            conformed = pa.RecordBatch.from_arrays(arrays, schema=schema)
+            for start in range(0, conformed.num_rows, batch_rows):
+                yield conformed.slice(start, batch_rows)
 
 
 def _cast(array: pa.Array[Any], column: TargetColumn, where: str, first_row: int) -> pa.Array[Any]:

@@ -49,7 +49,7 @@ class ConnectorXEngine:
                 url, statement, return_type="arrow_stream", batch_size=batch_rows
             )
 
-        return read_with(self.name, database, extraction, _as_text, batches)
+        return read_with(self.name, database, extraction, batch_rows, _as_text, batches)
 
 
 def _changes(column: TargetColumn) -> str | None:
