@@ -71,6 +71,34 @@ def test_convergence_on_lineitem_with_every_engine_there_is(
     assert best[settled.pop()] >= max(best.values()) * ranking.EQUAL
 
 
+@pytest.mark.postgres
+def test_engines_that_would_change_a_nan_are_refused_with_the_reason(
+    project: Project,
+    postgres: PostgresDatabase,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Declared as text, it arrives; as a number it has no place, and the run says so."""
+    monkeypatch.setenv("SHOP_URL", postgres.url)
+    postgres.execute(
+        "CREATE TABLE prices (id int PRIMARY KEY, price numeric(12, 2))",
+        "INSERT INTO prices VALUES (1, 'NaN'), (2, 0.5)",
+    )
+    project.write("shop/defs.yaml", source())
+    project.refresh()
+    result = project.materialize("shop/prices")
+    assert not result.success
+    assert "column 'price' (numeric(12,2)), row 1: the value 'NaN'" in failures(result)
+    refused = {one["engine"]: one["reason"] for one in json.loads(_history(settings)[-1].rejected)}
+    assert "'price': numerics are rounded to 10 decimals or refused, and NaN fails" in (
+        refused["connectorx"]
+    )
+    project.write("shop/defs.yaml", source(defaults={"types": {"price": "string"}}))
+    result = project.materialize("shop/prices")
+    assert result.success, failures(result)
+    assert [row["price"] for row in project.rows("shop.prices")] == ["NaN", "0.50"]
+
+
 def _load(project: Project) -> None:
     result = project.materialize("shop/lineitem")
     assert result.success, failures(result)
