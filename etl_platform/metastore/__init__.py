@@ -1,9 +1,12 @@
 """The platform's own records, from receipts to engine decisions; in SQLite or PostgreSQL."""
 
 from etl_platform.metastore.decisions import DecisionLog
+from etl_platform.metastore.metrics import MetricLog
 from etl_platform.metastore.records import (
     AuditRecord,
     DecisionRecord,
+    MetricFeedbackRecord,
+    MetricPointRecord,
     ProfileRecord,
     QueryRecord,
     ReceiptRecord,
@@ -15,6 +18,9 @@ __all__ = [
     "DecisionLog",
     "DecisionRecord",
     "Metastore",
+    "MetricFeedbackRecord",
+    "MetricLog",
+    "MetricPointRecord",
     "ProfileRecord",
     "QueryRecord",
     "ReceiptRecord",

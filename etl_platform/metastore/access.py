@@ -46,6 +46,12 @@ def read(engine: Engine, query: Select[Any], record: type[RecordT]) -> list[Reco
         return [record.model_validate(found) for found in session.scalars(query)]
 
 
+def values(engine: Engine, query: Select[str]) -> list[str]:
+    """The texts that a query of one column selects."""
+    with reachable(engine.url), engine.connect() as con:
+        return list(con.execute(query).scalars())
+
+
 def number(engine: Engine, query: Select[int]) -> int:
     """The one number that a query selects."""
     with reachable(engine.url), engine.connect() as con:

@@ -158,3 +158,38 @@ class EngineDecision(Base):
     peak_bytes: Mapped[int | None]
     error: Mapped[str | None]
     finished_at: Mapped[datetime | None]
+
+
+class MetricPoint(Base):
+    """What was measured of one version of a table, at the time that its data are of."""
+
+    __tablename__ = "metric_points"
+    __table_args__ = (
+        UniqueConstraint("lake", "table", "series", "event_time", name="metric_points_once"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    lake: Mapped[str]
+    table: Mapped[str]
+    series: Mapped[str]
+    event_time: Mapped[datetime]
+    version: Mapped[int]
+    metrics: Mapped[str]
+    recorded_at: Mapped[datetime]
+
+
+class MetricFeedback(Base):
+    """What a person said about a metric."""
+
+    __tablename__ = "metric_feedback"
+    __table_args__ = (Index("metric_feedback_table", "lake", "table", "id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    lake: Mapped[str]
+    table: Mapped[str]
+    metric: Mapped[str]
+    kind: Mapped[str]
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
+    note: Mapped[str | None]
+    said_at: Mapped[datetime]

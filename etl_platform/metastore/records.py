@@ -7,6 +7,7 @@ Times are UTC-aware, sizes bytes, durations seconds; ``table`` is the SQL name (
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -121,3 +122,40 @@ class DecisionRecord(Record):
     peak_bytes: int | None = None
     error: str | None = None
     finished_at: AwareDatetime | None = None
+
+
+class MetricPointRecord(Record):
+    """What was measured of one version of a table.
+
+    ``series`` is the partition key without its time, empty for tables that have none but time.
+    ``event_time`` is the start of the partition's time, else the time of publication; unique by
+    lake, table, series and event time, so that a partition made again replaces its point.
+    ``metrics`` is a JSON object from the metric's key (``rows``, ``amount.mean``) to its value.
+    """
+
+    lake: str = ""
+    table: str
+    series: str = ""
+    event_time: AwareDatetime
+    version: int
+    metrics: str
+    recorded_at: AwareDatetime = Field(default_factory=now)
+
+
+class MetricFeedbackRecord(Record):
+    """What a person said about a metric.
+
+    ``kind`` ``normal``: points before ``since`` are no longer what new ones are compared with.
+    ``kind`` ``mute``: points from ``since`` until ``until`` (None: for good) are not judged.
+    ``kind`` ``unmute``: takes back every mute said before.
+    ``metric`` is the metric's key, ``*`` for every metric of the table.
+    """
+
+    lake: str = ""
+    table: str
+    metric: str
+    kind: Literal["normal", "mute", "unmute"]
+    since: AwareDatetime
+    until: AwareDatetime | None = None
+    note: str | None = None
+    said_at: AwareDatetime = Field(default_factory=now)

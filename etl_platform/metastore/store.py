@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from etl_platform.metastore import access
 from etl_platform.metastore.decisions import DecisionLog
+from etl_platform.metastore.metrics import MetricLog
 from etl_platform.metastore.records import (
     AuditRecord,
     ProfileRecord,
@@ -161,3 +162,8 @@ class Metastore:
     def decisions(self) -> DecisionLog:
         """Which engine did which work, and how it went."""
         return DecisionLog(self._engine)
+
+    @property
+    def metrics(self) -> MetricLog:
+        """What was measured of the tables over time, and what people said about it."""
+        return MetricLog(self._engine)

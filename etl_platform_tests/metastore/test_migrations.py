@@ -14,7 +14,10 @@ from sqlalchemy import Engine, inspect
 from etl_platform.metastore import Metastore, QueryRecord, engine, migrate
 from etl_platform.metastore.models import Base
 
-TABLES = {"receipts", "audits", "profiles", "queries", "engine_decisions", "alembic_version"}
+TABLES = {
+    *("receipts", "audits", "profiles", "queries", "engine_decisions", "metric_points"),
+    *("metric_feedback", "alembic_version"),
+}
 
 
 @pytest.fixture
