@@ -17,6 +17,7 @@ from etl_platform.lakehouse import maintenance, publish, staging
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
 from etl_platform.lakehouse.publish import SchemaChange
 from etl_platform.lakehouse.receipt import Commit, Mode, Receipt
+from etl_platform.lakehouse.reconcile import Missing, Reconciliation, reconcile
 
 if TYPE_CHECKING:
     import polars as pl
@@ -180,6 +181,23 @@ class Lake:
             checksum=checksum,
             storage_options=self.storage_options,
         )
+
+    def reconcile(
+        self, current: Snapshot, keys: object, options: Reconciliation
+    ) -> tuple[Receipt, Missing]:
+        """Remove or mark the rows whose key the source no longer has, in one commit.
+
+        Args:
+            current: the table as it stood *before* the source's keys began to be read. Only rows
+                of this version can be found missing, so that no row which came later is.
+            keys: the key columns of every row of the source, as a stream; read once.
+            options: how.
+
+        Raises:
+            TooManyMissing: more would go than ``options.max_share`` allows; nothing was changed.
+            ConcurrentWrite: the table moved on meanwhile; read the keys again on a new snapshot.
+        """
+        return reconcile(self.settings, self.uri, current, keys, options)
 
     def committed(self, table: TableName, batch: str) -> bool:
         """Whether a batch is part of the table already."""

@@ -25,6 +25,8 @@ class Mode(StrEnum):
     """A staged row replaces the row with the same key, or is added."""
     REVERT = "revert"
     """An earlier version becomes the newest one; recorded by ``Lake.revert`` only."""
+    RECONCILE = "reconcile"
+    """Rows that the source no longer has were removed or marked; by ``Lake.reconcile`` only."""
     COMPACT = "compact"
     """Small files were merged, no row changed; recorded by ``Lake.compact`` only."""
 

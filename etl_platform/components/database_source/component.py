@@ -18,6 +18,7 @@ from etl_platform.components.assets import (
     build_asset,
     check_contract_columns,
 )
+from etl_platform.components.database_source.deletes import ACCEPT_DELETES
 from etl_platform.components.database_source.describe import column_types, table_metadata
 from etl_platform.components.database_source.loading import FULL_REFRESH, Load
 from etl_platform.components.database_source.options import ExtractOptions, QueryOptions
@@ -36,12 +37,20 @@ from etl_platform.sources.database.tables import SourceTable
 
 _log = logging.getLogger(__name__)
 _KINDS = {"postgresql": "postgres"}
-_FULL_REFRESH_FIELD = dg.Field(
-    bool,
-    is_required=False,
-    default_value=False,
-    description="Read the whole table again instead of what changed.",
-)
+_INCREMENTAL_CONFIG = {
+    FULL_REFRESH: dg.Field(
+        bool,
+        is_required=False,
+        default_value=False,
+        description="Read the whole table again instead of what changed.",
+    ),
+    ACCEPT_DELETES: dg.Field(
+        bool,
+        is_required=False,
+        default_value=False,
+        description="Take rows for deleted however many of them the source lacks.",
+    ),
+}
 
 
 @dg.scaffold_with(DatabaseSourceScaffolder)
@@ -152,8 +161,12 @@ class DatabaseSourceComponent(StateBackedComponent, MakesTables, dg.Model, dg.Re
         }
         for table, source in self._targets(state).items():
             options = self._options_of(source.name, source.full_name)
-            partitioned = options.partition is not None
-            columns[table] = column_types(source, options.types or {}, partitioned)
+            columns[table] = column_types(
+                source,
+                options.types or {},
+                partitioned=options.partition is not None,
+                mark=options.incremental.marks if options.incremental else None,
+            )
         unknown = frozenset({self.target_schema}) if state is None else frozenset[str]()
         return KnownTables(columns, unknown)
 
@@ -205,6 +218,8 @@ class DatabaseSourceComponent(StateBackedComponent, MakesTables, dg.Model, dg.Re
             options = self._options_of(source.name, source.full_name)
             contract = options.contract_of(str(table))
             columns = {column.name for column in source.columns}
+            if options.incremental and options.incremental.marks:
+                columns.add(options.incremental.marks)
             check_contract_columns(contract, columns, where=str(table))
             load = Load(table, options, contract, self.resource_key, source=source)
             yield self._asset(
@@ -255,5 +270,5 @@ class DatabaseSourceComponent(StateBackedComponent, MakesTables, dg.Model, dg.Re
             pool=self.pool or self.source_name,
             resource_keys=frozenset({LAKE_KEY, self.resource_key}),
             default_group=self.source_name,
-            config={FULL_REFRESH: _FULL_REFRESH_FIELD} if options.incremental else None,
+            config=_INCREMENTAL_CONFIG if options.incremental else None,
         )

@@ -40,15 +40,24 @@ def duckdb_type_text(arrow_type: str) -> str:
 
 
 def column_types(
-    table: SourceTable, types: Mapping[str, str], partitioned: bool
+    table: SourceTable, types: Mapping[str, str], *, partitioned: bool, mark: str | None = None
 ) -> Mapping[str, str] | None:
-    """Columns of the lake table with DuckDB types; None when a column's type is not known yet."""
+    """Columns of the lake table with DuckDB types; None when a column's type is not known yet.
+
+    Args:
+        table: the source's table.
+        types: declared types.
+        partitioned: whether the lake's table has the column of partitions.
+        mark: the column that marks deleted rows, if there is one.
+    """
     found: dict[str, str] = {}
     for column in table.columns:
         arrow_type = types.get(column.name) or column.arrow_type
         if arrow_type is None:
             return None
         found[column.name] = duckdb_type_text(arrow_type)
+    if mark is not None:
+        found[mark] = _DUCKDB_TYPES["timestamp[us, UTC]"]
     if partitioned:
         from etl_platform.publishing.publish import PARTITION_COLUMN
 

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, cast
 import dagster as dg
 
 from etl_platform.components.assets import LAKE_KEY, Event
+from etl_platform.components.database_source.deletes import (
+    ACCEPT_DELETES,
+    KeyComparison,
+    with_mark,
+)
 from etl_platform.components.database_source.engine_metadata import engine_metadata
 from etl_platform.components.database_source.engine_work import check_engine, describe_read
 from etl_platform.components.database_source.options import ExtractOptions
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
+from etl_platform.publishing.failures import batch_of
 from etl_platform.publishing.publish import Publication, publish
 from etl_platform.resources import DatabaseResource, LakeResource
 from etl_platform.sources.database.tables import SourceTable
@@ -22,7 +28,7 @@ from etl_platform.sources.database.tables import SourceTable
 if TYPE_CHECKING:
     from etl_platform.lakehouse import Lake
     from etl_platform.quality import Contract
-    from etl_platform.sources.database import Cursor, Extraction, Window
+    from etl_platform.sources.database import Cursor, Extraction, TypePolicy, Window
 
 FULL_REFRESH = "full_refresh"
 
@@ -86,8 +92,11 @@ class Load:
             "DatabaseResource", getattr(context.resources, self.database_key)
         ).database()
         partition = context.partition_key if context.has_partition_key else None
-        extraction = self._extraction(context, resource.lake())
         extra: dict[str, dg.MetadataValue] = {}
+        comparison = self._comparison(context)
+        if comparison is not None:
+            extra |= comparison.run(resource.lake(), database, resource.metastore())
+        extraction = self._extraction(context, resource.lake())
         rows = None
         if self.options.count_source_rows is not False:
             rows = count_rows(database, extraction)
@@ -99,6 +108,7 @@ class Load:
                 metadata=extra,
             )
         publication = self._publication(context, extra)
+        mark = self._marks
         work, offered = describe_read(
             database,
             extraction,
@@ -113,9 +123,12 @@ class Load:
                 attempt,
                 extract(database, extraction, engine=attempt.decision.engine) as reader,
             ):
-                outcome = partial(engine_metadata, attempt)
+                rows_read = attempt.watch(reader)
                 yield from publish(
-                    context, resource, attempt.watch(reader), replace(publication, outcome=outcome)
+                    context,
+                    resource,
+                    rows_read if mark is None else with_mark(rows_read, mark),
+                    replace(publication, outcome=partial(engine_metadata, attempt)),
                 )
 
     def _publication(
@@ -130,7 +143,7 @@ class Load:
         partition = context.partition_key if context.has_partition_key else None
         if options.partition is not None:
             mode = Mode.REPLACE_PARTITION
-        elif options.incremental is None or _wants_full_refresh(context):
+        elif options.incremental is None or self._replaces(context):
             mode = Mode.REPLACE
         else:
             mode = Mode.UPSERT
@@ -146,17 +159,61 @@ class Load:
             extra=extra,
         )
 
+    def _replaces(self, context: dg.AssetExecutionContext) -> bool:
+        """Whether a full refresh empties the table: not where rows are marked and kept."""
+        keeps_marked = self._marks is not None and self.options.schema_change != "any"
+        return _config(context, FULL_REFRESH) and not keeps_marked
+
+    @property
+    def _marks(self) -> str | None:
+        return self.options.incremental.marks if self.options.incremental else None
+
+    def _comparison(self, context: dg.AssetExecutionContext) -> KeyComparison | None:
+        from etl_platform.sources.database import Extraction
+
+        incremental = self.options.incremental
+        if incremental is None or self._replaces(context):
+            return None
+        key = self.key
+        table = self.source
+        if table is not None:
+            table = replace(table, columns=tuple(table.column(name) for name in key))
+        types = self.options.types or {}
+        keys = Extraction(
+            table=table if self.query is None else None,
+            query=self.query,
+            params=self.parameters,
+            policy=self._policy,
+            types=types if table is None else {n: t for n, t in types.items() if n in key},
+        )
+        return KeyComparison(
+            self.table,
+            key,
+            incremental.deletes,
+            keys,
+            engine=self.options.engine,
+            batch=f"{batch_of(context.run, None)}/deletes",
+            run_id=context.run.run_id,
+            accepted=_config(context, ACCEPT_DELETES),
+            forced=_config(context, FULL_REFRESH),
+        )
+
+    @property
+    def _policy(self) -> TypePolicy:
+        from etl_platform.sources.database import TypePolicy
+
+        return TypePolicy(
+            unconstrained_numeric=self.options.unconstrained_numeric or "error",
+            unsupported=self.options.unsupported or "error",
+        )
+
     def _extraction(self, context: dg.AssetExecutionContext, lake: Lake) -> Extraction:
-        from etl_platform.sources.database import Extraction, TypePolicy
+        from etl_platform.sources.database import Extraction
 
         options = self.options
-        policy = TypePolicy(
-            unconstrained_numeric=options.unconstrained_numeric or "error",
-            unsupported=options.unsupported or "error",
-        )
         cursor = self._cursor()
         after = None
-        if cursor is not None and not _wants_full_refresh(context):
+        if cursor is not None and not _config(context, FULL_REFRESH):
             after = lake.annotation(self.table, f"watermark:{cursor.column}")
         return Extraction(
             table=self.source if self.query is None else None,
@@ -165,7 +222,7 @@ class Load:
             cursor=cursor,
             after=after,
             window=self._window(context),
-            policy=policy,
+            policy=self._policy,
             types=options.types or {},
         )
 
@@ -196,6 +253,6 @@ class Load:
         return Window(partition.column, start.replace(tzinfo=None), end.replace(tzinfo=None))
 
 
-def _wants_full_refresh(context: dg.AssetExecutionContext) -> bool:
+def _config(context: dg.AssetExecutionContext, name: str) -> bool:
     config = context.op_execution_context.op_config
-    return bool(config and config.get(FULL_REFRESH))
+    return bool(config and config.get(name))

@@ -10,6 +10,56 @@ from pydantic import Field, field_validator, model_validator
 from etl_platform.components.options import AssetOptions
 from etl_platform.components.timing import Declaration, TimePartition, parse_duration
 
+EVERY_RUN = "every run"
+
+
+class Deletes(Declaration):
+    """What happens to loaded rows that the source no longer has.
+
+    An incremental read cannot see a delete: from time to time the keys of all rows of the source
+    are read, in one snapshot, and compared with those of the lake.
+    """
+
+    mode: Literal["soft", "hard", "ignore"] = Field(
+        default="soft",
+        description="soft: the time is written into a column, and removed when the row comes back. "
+        "hard: the row is removed. ignore: it stays.",
+    )
+    every: str = Field(
+        default="1d",
+        description="How often the keys are compared: a duration since the last time, or every "
+        "run. The time is kept in the table's log, so that restarts do not matter.",
+        examples=["1d", "every run"],
+    )
+    column: str = Field(
+        default="_deleted_at", description="The column that marks deleted rows (soft)."
+    )
+    max_share: float = Field(
+        default=0.5,
+        description="Refuse when more than this share of the rows is missing, or, below 1, all of "
+        "them: then the source is more likely to be wrong. A run with the config accept_deletes: "
+        "true goes on all the same.",
+    )
+
+    @field_validator("every")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        if value != EVERY_RUN:
+            parse_duration(value)
+        return value
+
+    @model_validator(mode="after")
+    def _usable(self) -> Deletes:
+        # Bounds in the annotation are not accepted by Dagster's resolution of YAML.
+        if not 0 <= self.max_share <= 1:
+            raise ValueError("max_share is between 0 and 1")
+        return self
+
+    @property
+    def period(self) -> timedelta:
+        """The least time between two comparisons."""
+        return timedelta(0) if self.every == EVERY_RUN else parse_duration(self.every)
+
 
 class Incremental(Declaration):
     """Only rows whose cursor is above the highest one loaded."""
@@ -26,6 +76,9 @@ class Incremental(Declaration):
         "duration for times, a number for numbers.",
         examples=["1h"],
     )
+    deletes: Deletes = Field(
+        default=Deletes(mode="ignore"), description="Rows that the source has deleted."
+    )
 
     @field_validator("lookback")
     @classmethod
@@ -33,6 +86,11 @@ class Incremental(Declaration):
         if isinstance(value, str):
             parse_duration(value)
         return value
+
+    @property
+    def marks(self) -> str | None:
+        """The column that marks deleted rows, where they are marked."""
+        return self.deletes.column if self.deletes.mode == "soft" else None
 
     @property
     def span(self) -> timedelta | float | None:
