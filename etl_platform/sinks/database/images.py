@@ -95,10 +95,14 @@ def open_image(
 
 
 def create_image(image: Image) -> None:
-    """Make the empty table: the target's columns without its constraints."""
-    from sqlalchemy.schema import CreateTable
+    """Make the empty table: the target's columns without its constraints.
 
-    image.session.execute(CreateTable(image.table, if_not_exists=True))
+    One that is there belongs to an attempt that failed, or to a load that was reverted.
+    """
+    from sqlalchemy.schema import CreateTable, DropTable
+
+    image.session.execute(DropTable(image.table, if_exists=True))
+    image.session.execute(CreateTable(image.table))
 
 
 def drop_image(session: Session, target: Target, name: str) -> None:

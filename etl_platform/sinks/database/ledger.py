@@ -36,14 +36,14 @@ class Entry:
 
 
 class Ledger:
-    """The batches of one target."""
+    """The batches of one target; ``name`` is another table of the same form."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, name: str = NAME) -> None:
         import sqlalchemy as sa
 
-        self._target = identity(target.name)
+        self._identity = identity(target.name)
         self.table = sa.Table(
-            NAME,
+            name,
             sa.MetaData(),
             sa.Column("target", sa.String(_IDENTITY_LENGTH), primary_key=True),
             sa.Column("batch", sa.String(_IDENTITY_LENGTH), primary_key=True),
@@ -53,7 +53,11 @@ class Ledger:
             sa.Column("image_until", sa.String(32)),
             sa.Column("reverted_at", sa.String(32)),
             schema=quoted(target.schema) if target.schema is not None else None,
+            # The database's own default may take "a" and "A" for one batch.
+            mysql_charset="utf8mb4",
+            mysql_collate="utf8mb4_bin",
         )
+        self.target = target
 
     def create(self, session: Session) -> None:
         from sqlalchemy.schema import CreateTable
@@ -86,7 +90,7 @@ class Ledger:
         session.execute(
             sa.insert(self.table).values(
                 {
-                    c.target: sa.bindparam("target", self._target),
+                    c.target: sa.bindparam("target", self._identity),
                     c.batch: sa.bindparam("batch", identity(load.batch)),
                     c.loaded_at: sa.bindparam("loaded_at", now()),
                 }
@@ -118,7 +122,7 @@ class Ledger:
 
         c = self.table.c
         query = sa.select(c.image).where(
-            c.target == sa.bindparam("target", self._target),
+            c.target == sa.bindparam("target", self._identity),
             c.image.is_not(None),
             c.image_until < sa.bindparam("now", now()),
         )
@@ -148,7 +152,7 @@ class Ledger:
             sa.update(self.table)
             .values(bound)
             .where(
-                c.target == sa.bindparam("old_target", self._target),
+                c.target == sa.bindparam("old_target", self._identity),
                 c.batch == sa.bindparam("old_batch", identity(batch)),
             )
         )
@@ -160,7 +164,7 @@ class Ledger:
         return sa.select(
             c.batch, c.loaded_at, c.receipt, c.image, c.image_until, c.reverted_at
         ).where(
-            c.target == sa.bindparam("target", self._target),
+            c.target == sa.bindparam("target", self._identity),
             c.receipt.is_not(None),
         )
 

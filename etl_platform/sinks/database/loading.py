@@ -48,6 +48,7 @@ def run(session: Session, dialect: TargetDialect, rows: Rows, load: Load) -> Loa
     ledger = Ledger(load.target)
     if load.mode is LoadMode.SCD2:
         rows = rows.valid_from(load.history.valid_from, load.moment)
+    dialect.take_turn(session, ledger)
     table = _prepare(session, dialect, ledger, rows, load)
     with session.transaction():
         known = ledger.find(session, load.batch)
@@ -75,17 +76,26 @@ def run(session: Session, dialect: TargetDialect, rows: Rows, load: Load) -> Loa
         revertible=load.keep_before is not None,
         run_id=load.run_id,
     )
+    exact = not any(column.cast for column in admitted.columns)
+    replaces = load.mode is LoadMode.REPLACE and exact
+    rename = dialect.rename(session, load, ledger) if replaces else None
     image = None
     if load.keep_before is not None:
         image = open_image(session, load.target, load.mode, image_name(load), table.columns, key)
-        if not dialect.transactional_ddl:
+        if not dialect.transactional_ddl and rename is None:
             create_image(image)
+    line = ledger if rename is None else rename.ledger
     try:
         # The server is the slower side of a load: the rows are hashed while it works.
         with ThreadPoolExecutor(1) as beside, session.transaction():
             checksum = beside.submit(checksum_sql, rows.settings, rows.relation, rows.schema.names)
-            ledger.claim(session, load)
-            change = _send(session, dialect, rows, table, load, admitted, image)
+            line.claim(session, load)
+            if rename is None:
+                change = _send(session, dialect, rows, table, load, admitted, image)
+            else:
+                deleted = int(session.scalar(_count(sql_table(load.target, table.columns))))
+                _fill(session, sql_table(rename.twin, admitted.columns), rows, admitted)
+                change = Change(inserted=admitted.rows, deleted=deleted)
             receipt = replace(
                 receipt,
                 checksum=checksum.result(),
@@ -95,7 +105,9 @@ def run(session: Session, dialect: TargetDialect, rows: Rows, load: Load) -> Loa
                 rows_total=change.inserted if load.mode is LoadMode.REPLACE else None,
                 seconds=round(time.perf_counter() - began, 3),
             )
-            ledger.complete(session, receipt, load, image_name(load) if image else None)
+            line.complete(session, receipt, load, image_name(load) if image else None)
+        if rename is not None:
+            rename.finish(session, image_name(load) if image else None)
     except session.driver_errors:
         # Another attempt of the same batch may have been faster: then its line is there now.
         with session.transaction():
@@ -181,23 +193,23 @@ def _send(
             return Change(inserted=admitted.rows, deleted=deleted)
         if image is not None and dialect.transactional_ddl:
             create_image(image)
-    with _stage(session, load, columns) as stage:
+    with _stage(session, dialect, load, columns) as stage:
         _fill(session, stage, rows, admitted)
         work = Work(session, dialect, load, target, stage, columns, admitted.rows, image)
         return apply(work)
 
 
 @contextmanager
-def _stage(session: Session, load: Load, columns: tuple[TargetColumn, ...]) -> Generator[sa.Table]:
+def _stage(
+    session: Session, dialect: TargetDialect, load: Load, columns: tuple[TargetColumn, ...]
+) -> Generator[sa.Table]:
     """A table that only this connection sees, and that goes with it or with a rollback."""
-    from sqlalchemy.schema import CreateTable, DropTable
-
     # What is cast by the database later arrives as text.
     kinds = tuple(replace(c, declared="text") if c.cast else c for c in columns)
     stage = sql_table(Target(stage_name(load)), kinds, temporary=True)
-    session.execute(CreateTable(stage))
+    dialect.create_stage(session, stage, load.key)
     yield stage
-    session.execute(DropTable(stage))
+    dialect.drop_stage(session, stage)
 
 
 def stage_name(load: Load) -> str:

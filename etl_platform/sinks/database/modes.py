@@ -1,6 +1,6 @@
 """The modes as statements from a stage to its target, and what each leaves to be put back.
 
-All are the same SQL in every database but the insert that updates; the stage holds the load's rows.
+All are the same SQL in every database but the upsert; the stage holds the load's rows.
 """
 
 from __future__ import annotations
@@ -118,20 +118,12 @@ def _upsert(work: Work) -> Change:
     import sqlalchemy as sa
 
     work.dialect.lock(work.session, work.target)
-    statement = work.dialect.insert_or_update(work.target, work.staged_rows(), work.load.key)
-    if work.image is None:
-        inserted = work.dialect.upsert(work.session, statement)
-        if inserted is not None:
-            return Change(inserted, work.rows - inserted)
-    work.dialect.settle(work.session, work.stage, work.load.key)
     if work.image is not None:
-        updated = work.image.add_rows(sa.select(work.target).where(work.in_stage()))
+        work.dialect.settle(work.session, work.stage, work.load.key)
+        work.image.add_rows(sa.select(work.target).where(work.in_stage()))
         work.image.add_keys(work.staged_rows().where(~work.in_target()))
-    else:
-        counted = sa.select(sa.func.count()).select_from(work.stage).where(work.in_target())
-        updated = int(work.session.scalar(counted))
-    work.session.execute(statement)
-    return Change(inserted=work.rows - updated, updated=updated)
+    inserted = work.dialect.upsert(work)
+    return Change(inserted, work.rows - inserted)
 
 
 def _delete_insert(work: Work) -> Change:
@@ -160,7 +152,7 @@ def _scd2(work: Work) -> Change:
     current = ending.is_(None)
     differs = sa.or_(
         sa.false(),
-        *(work.target.c[name].is_distinct_from(work.staged(name)) for name in followed),
+        *(work.dialect.differs(work.target.c[name], work.staged(name)) for name in followed),
     )
     newer = sa.select(sa.literal_column("1")).select_from(work.stage)
     changed = sa.and_(

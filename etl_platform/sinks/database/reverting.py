@@ -39,6 +39,7 @@ def revert(
     """
     began = time.perf_counter()
     ledger = Ledger(target)
+    dialect.take_turn(session, ledger)
     with session.transaction():
         ledger.create(session)
         table = dialect.describe(session, target)
@@ -47,10 +48,13 @@ def revert(
     with session.transaction():
         entry, image_name = _revertible(ledger.newest(session), target, batch)
         receipt = entry.receipt
-        goal = sql_table(target, table.columns)
-        dialect.lock(session, goal)
         image = open_image(session, target, receipt.mode, image_name, table.columns, receipt.key)
         dialect.settle(session, image.table, image.key)
+    with session.transaction():
+        # An index may have ended the transaction, and another may have been faster.
+        _revertible(ledger.newest(session), target, receipt.batch)
+        goal = sql_table(target, table.columns)
+        dialect.lock(session, goal)
         deleted, inserted = image.put_back(goal)
         ledger.mark_reverted(session, receipt.batch)
     with session.transaction():

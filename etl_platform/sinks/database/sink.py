@@ -83,6 +83,7 @@ class DatabaseSink:
         """The receipt of the last load that was not reverted; None before the first."""
         ledger = Ledger(target)
         with self._session(f"asking for loads of {target}") as session:
+            self.dialect.take_turn(session, ledger)
             with session.transaction():
                 ledger.create(session)
             with session.transaction():

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from etl_platform.sinks.database.columns import TargetColumn, TargetTable
-    from etl_platform.sinks.database.load import Target
+    from etl_platform.sinks.database.ledger import Ledger
+    from etl_platform.sinks.database.load import Load, Target
+    from etl_platform.sinks.database.modes import Work
     from etl_platform.sinks.database.session import Session
     from etl_platform.sources.database.dialects.base import Fault
 
@@ -51,18 +53,18 @@ class TargetDialect(ABC):
         """The table as it is now, without columns that cannot be written; None if there is none."""
 
     @abstractmethod
-    def insert_or_update(
-        self, target: sa.Table, source: sa.Select[Any], key: tuple[str, ...]
-    ) -> sa.Executable:
-        """Insert the rows of a query; where the key is there, set the other columns."""
+    def upsert(self, work: Work) -> int:
+        """Add the stage's rows; where the key is there, set the other columns.
 
-    def upsert(self, session: Session, statement: sa.Executable) -> int | None:
-        """Run :meth:`insert_or_update` and tell how many rows it added; None: not run, ask first.
-
-        For databases whose statement can tell by itself, which saves a join with the target.
+        Returns:
+            The number of rows that were added.
         """
-        del session, statement
-        return None
+
+    def differs(
+        self, column: sa.ColumnElement[Any], value: sa.ColumnElement[Any]
+    ) -> sa.ColumnElement[bool]:
+        """Whether the target's value is another one; NULL is a value."""
+        return column.is_distinct_from(value)
 
     def encode(self, sql: str, lake: pa.DataType, column: TargetColumn) -> str:
         """DuckDB SQL that gives the value as it is sent, NULL where it cannot be."""
@@ -89,6 +91,25 @@ class TargetDialect(ABC):
         del sql, lake, column
         return []
 
+    def take_turn(self, session: Session, ledger: Ledger) -> None:
+        """Wait for other loads of this target, and complete what a killed one left undone.
+
+        For databases where a load needs more than one transaction.
+        """
+        del session, ledger
+
+    def create_stage(self, session: Session, stage: sa.Table, key: tuple[str, ...]) -> None:
+        """Make a temporary table; ``key`` are the columns that it will be searched by."""
+        from sqlalchemy.schema import CreateTable
+
+        del key
+        session.execute(CreateTable(stage))
+
+    def drop_stage(self, session: Session, stage: sa.Table) -> None:
+        from sqlalchemy.schema import DropTable
+
+        session.execute(DropTable(stage))
+
     def lock(self, session: Session, table: sa.Table) -> None:
         """Keep other writers from the table until the transaction ends."""
         del session, table
@@ -101,6 +122,26 @@ class TargetDialect(ABC):
         """Prepare a replacement by exchanging tables; None where rows have to be moved."""
         del session, target, stage_name
         return None
+
+    def rename(self, session: Session, load: Load, ledger: Ledger) -> Rename | None:
+        """Prepare a replacement where exchanging tables ends a transaction; None as above."""
+        del session, load, ledger
+        return None
+
+
+class Rename(ABC):
+    """A new, empty twin of a table, and a ledger of its own for the load's line.
+
+    Both are filled in one transaction that nobody sees the effects of. One statement then renames
+    both, so that either the twin is the table and the line valid, or neither.
+    """
+
+    twin: Target
+    ledger: Ledger
+
+    @abstractmethod
+    def finish(self, session: Session, keep_as: str | None) -> None:
+        """Give the twin the table's place; the old one becomes the before-image ``keep_as``."""
 
 
 class Swap(ABC):

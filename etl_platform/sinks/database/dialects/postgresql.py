@@ -9,7 +9,7 @@ are cast by the server.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from etl_platform.sinks.database.columns import TEMPORARY, TargetColumn, TargetTable
 from etl_platform.sinks.database.dialects.base import Refusal, Swap, TargetDialect
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from etl_platform.sinks.database.load import Target
+    from etl_platform.sinks.database.modes import Work
 
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
 _TRANSIENT_STATES = ("55P03", "55006")
@@ -157,27 +158,23 @@ class PostgresTarget(TargetDialect):
             unique.setdefault(index, set()).add(column)
         return TargetTable(target, columns, tuple(frozenset(s) for s in unique.values()))
 
-    def insert_or_update(
-        self, target: sa.Table, source: sa.Select[Any], key: tuple[str, ...]
-    ) -> sa.Executable:
+    def upsert(self, work: Work) -> int:
+        import sqlalchemy as sa
         from sqlalchemy.dialects.postgresql import insert
 
-        names = [c.name for c in source.selected_columns]
-        statement = insert(target).from_select(names, source)
-        elements = [target.c[name] for name in key]
-        rest = {target.c[n]: statement.excluded[n] for n in names if n not in key}
-        if not rest:
-            return statement.on_conflict_do_nothing(index_elements=elements)
-        return statement.on_conflict_do_update(index_elements=elements, set_=rest)
-
-    def upsert(self, session: Session, statement: sa.Executable) -> int | None:
-        import sqlalchemy as sa
-
+        key, names = work.load.key, [column.name for column in work.columns]
+        statement = insert(work.target).from_select(names, work.staged_rows())
+        elements = [work.target.c[name] for name in key]
+        rest = {work.target.c[n]: statement.excluded[n] for n in names if n not in key}
+        if rest:
+            statement = statement.on_conflict_do_update(index_elements=elements, set_=rest)
+        else:
+            statement = statement.on_conflict_do_nothing(index_elements=elements)
         # A row that was added has no transaction yet that replaced it (xmax, a system column).
         added = sa.literal_column("(xmax = 0)", sa.Boolean()).label("added")
-        changed = cast("sa.Insert", statement).returning(added).cte("changed")
+        changed = statement.returning(added).cte("changed")
         count = sa.select(sa.func.count()).select_from(changed).where(changed.c.added)
-        return int(session.scalar(count))
+        return int(work.session.scalar(count))
 
     def refusals(self, sql: str, lake: pa.DataType, column: TargetColumn) -> list[Refusal]:
         from pyarrow import types as t

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from etl_platform.sinks.database.load import Target
+    from etl_platform.sinks.database.modes import Work
 
 _EXACT_DIGITS = 15
 """Decimal digits that a REAL keeps: SQLite has no decimals."""
@@ -132,25 +133,25 @@ class SqliteTarget(TargetDialect):
             sets.setdefault(index, set()).add(column)
         return TargetTable(target, tuple(columns), tuple(frozenset(s) for s in sets.values()))
 
-    def insert_or_update(
-        self, target: sa.Table, source: sa.Select[Any], key: tuple[str, ...]
-    ) -> sa.Executable:
+    def upsert(self, work: Work) -> int:
         import sqlalchemy as sa
         from sqlalchemy.dialects.sqlite import insert
 
+        key, names = work.load.key, [column.name for column in work.columns]
+        self.settle(work.session, work.stage, key)
+        known = sa.select(sa.func.count()).select_from(work.stage).where(work.in_target())
+        updated = int(work.session.scalar(known))
         # Without a WHERE SQLite takes ON for a join's.
-        statement = insert(target).from_select(
-            [c.name for c in source.selected_columns], source.where(sa.text("1"))
-        )
-        rest = {
-            target.c[c.name]: statement.excluded[c.name]
-            for c in source.selected_columns
-            if c.name not in key
-        }
-        elements = [target.c[name] for name in key]
-        if not rest:
-            return statement.on_conflict_do_nothing(index_elements=elements)
-        return statement.on_conflict_do_update(index_elements=elements, set_=rest)
+        source = work.staged_rows().where(sa.text("1"))
+        statement = insert(work.target).from_select(names, source)
+        elements = [work.target.c[name] for name in key]
+        rest = {work.target.c[n]: statement.excluded[n] for n in names if n not in key}
+        if rest:
+            statement = statement.on_conflict_do_update(index_elements=elements, set_=rest)
+        else:
+            statement = statement.on_conflict_do_nothing(index_elements=elements)
+        work.session.execute(statement)
+        return work.rows - updated
 
     def encode(self, sql: str, lake: pa.DataType, column: TargetColumn) -> str:
         """As everywhere; without a declared type the text of what SQLite cannot hold."""
