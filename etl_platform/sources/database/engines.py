@@ -9,6 +9,7 @@ from etl_platform.selection import Capabilities, NoEngine, Rejection
 from etl_platform.sources.database.adbc_engine import AdbcEngine
 from etl_platform.sources.database.connectorx_engine import ConnectorXEngine
 from etl_platform.sources.database.copy_engine import CopyEngine
+from etl_platform.sources.database.mysql_engine import MySqlEngine
 from etl_platform.sources.database.policy import TargetColumn, target_columns
 from etl_platform.sources.database.sqlalchemy_engine import SqlAlchemyEngine
 from etl_platform.sources.database.statements import count_statement, plan_read
@@ -43,6 +44,7 @@ ENGINES: tuple[ExtractionEngine, ...] = (
     CopyEngine(),
     ConnectorXEngine(),
     AdbcEngine(),
+    MySqlEngine(),
     SqlAlchemyEngine(),
 )
 

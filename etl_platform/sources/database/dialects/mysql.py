@@ -91,7 +91,10 @@ class MySqlDialect(Dialect):
             },
         )
 
-    def start(self, connection: Connection, pool: PoolSettings) -> Connection:
+    def start(
+        self, connection: Connection, pool: PoolSettings, snapshot: str | None = None
+    ) -> Connection:
+        del snapshot  # neither server lets one connection join the snapshot of another
         mariadb = bool(getattr(connection.dialect, "is_mariadb", False))
         connection.exec_driver_sql("SET time_zone = '+00:00'")
         connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")

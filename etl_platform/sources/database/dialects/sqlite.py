@@ -77,8 +77,10 @@ class SqliteDialect(Dialect):
             hide_parameters=True,
         )
 
-    def start(self, connection: Connection, pool: PoolSettings) -> Connection:
-        del pool
+    def start(
+        self, connection: Connection, pool: PoolSettings, snapshot: str | None = None
+    ) -> Connection:
+        del pool, snapshot
         connection.exec_driver_sql("BEGIN")
         return connection
 
