@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from etl_platform.sinks.database.session import Session
 
 _BATCH_ROWS = 65_536
+_WORTH_A_TWIN_ROWS = 50_000
+"""From here on an index is built faster after the rows than with them."""
 
 
 def run(session: Session, dialect: TargetDialect, rows: Rows, load: Load) -> LoadReceipt:
@@ -181,18 +183,23 @@ def _send(
     if image is not None and dialect.transactional_ddl and load.mode is not LoadMode.REPLACE:
         create_image(image)
     exact = not any(column.cast for column in columns)
-    if load.mode is LoadMode.APPEND and exact and image is None:
-        _fill(session, sql_table(load.target, columns), rows, admitted)
-        return Change(inserted=admitted.rows)
-    if load.mode is LoadMode.REPLACE:
-        swap = dialect.swap(session, load.target, stage_name(load)) if exact else None
+    becomes_all = load.mode is LoadMode.REPLACE or (
+        image is None
+        and admitted.rows >= _WORTH_A_TWIN_ROWS
+        and _keep_empty(session, dialect, target)
+    )
+    if becomes_all and exact:
+        swap = dialect.swap(session, load.target, stage_name(load))
         if swap is not None:
             deleted = int(session.scalar(_count(target)))
             _fill(session, sql_table(swap.twin, columns), rows, admitted)
             swap.finish(session, image_name(load) if image is not None else None, KIND)
             return Change(inserted=admitted.rows, deleted=deleted)
-        if image is not None and dialect.transactional_ddl:
-            create_image(image)
+    if load.mode is LoadMode.APPEND and exact and image is None:
+        _fill(session, sql_table(load.target, columns), rows, admitted)
+        return Change(inserted=admitted.rows)
+    if load.mode is LoadMode.REPLACE and image is not None and dialect.transactional_ddl:
+        create_image(image)
     with _stage(session, dialect, load, columns) as stage:
         _fill(session, stage, rows, admitted)
         work = Work(session, dialect, load, target, stage, columns, admitted.rows, image)
@@ -224,6 +231,17 @@ def _fill(session: Session, table: sa.Table, rows: Rows, admitted: Admitted) -> 
         # together in the target.
         reader: pa.RecordBatchReader = con.sql(admitted.encoded).to_arrow_reader(_BATCH_ROWS)
         session.fill(table, reader)
+
+
+def _keep_empty(session: Session, dialect: TargetDialect, target: sa.Table) -> bool:
+    """Whether a table is empty; if so, it stays so until the transaction ends."""
+    import sqlalchemy as sa
+
+    any_row = sa.select(sa.literal_column("1")).select_from(target).limit(sa.literal_column("1"))
+    if session.rows(any_row):
+        return False
+    dialect.lock(session, target)
+    return not session.rows(any_row)
 
 
 def _count(table: sa.Table) -> sa.Select[int]:

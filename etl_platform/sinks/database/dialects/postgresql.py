@@ -10,8 +10,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.sinks.database.columns import TargetColumn, TargetTable
-from etl_platform.sinks.database.dialects import postgresql_session
+from etl_platform.sinks.database.dialects import postgresql_session, postgresql_upsert
 from etl_platform.sinks.database.dialects.base import Refusal, Swap, TargetDialect
+from etl_platform.sinks.database.dialects.postgresql_session import relation_text
 from etl_platform.sinks.database.dialects.postgresql_swap import prepare_swap
 from etl_platform.sources.database.dialects import dialect_of
 from etl_platform.sources.database.dialects.base import Fault
@@ -117,22 +118,7 @@ class PostgresTarget(TargetDialect):
         return TargetTable(target, columns, tuple(frozenset(s) for s in unique.values()))
 
     def upsert(self, work: Work) -> int:
-        import sqlalchemy as sa
-        from sqlalchemy.dialects.postgresql import insert
-
-        key, names = work.load.key, [column.name for column in work.columns]
-        statement = insert(work.target).from_select(names, work.staged_rows())
-        elements = [work.target.c[name] for name in key]
-        rest = {work.target.c[n]: statement.excluded[n] for n in names if n not in key}
-        if rest:
-            statement = statement.on_conflict_do_update(index_elements=elements, set_=rest)
-        else:
-            statement = statement.on_conflict_do_nothing(index_elements=elements)
-        # A row that was added has no transaction yet that replaced it (xmax, a system column).
-        added = sa.literal_column("(xmax = 0)", sa.Boolean()).label("added")
-        changed = statement.returning(added).cte("changed")
-        count = sa.select(sa.func.count()).select_from(changed).where(changed.c.added)
-        return int(work.session.scalar(count))
+        return postgresql_upsert.upsert(work)
 
     def refusals(self, sql: str, lake: pa.DataType, column: TargetColumn) -> list[Refusal]:
         from pyarrow import types as t
@@ -165,12 +151,6 @@ class PostgresTarget(TargetDialect):
 
     def swap(self, session: Session, target: Target, stage_name: str) -> Swap | None:
         return prepare_swap(session, target, stage_name)
-
-
-def relation_text(target: Target, dialect: Any) -> str:
-    """The quoted name as ``to_regclass`` takes it: sent as a value."""
-    quote = dialect.identifier_preparer.quote_identifier
-    return ".".join(quote(part) for part in (target.schema, target.name) if part is not None)
 
 
 def _column(name: str, declared: str, base: str, *, nullable: bool, default: bool) -> TargetColumn:

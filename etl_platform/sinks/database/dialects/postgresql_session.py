@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etl_platform.sinks.database.session import Session
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import sqlalchemy as sa
     from sqlalchemy import URL
+
+    from etl_platform.sinks.database.load import Target
 
 
 class PostgresSession(Session):
@@ -59,6 +61,12 @@ def connect(url: URL, connect_timeout_s: int) -> PostgresSession:
     connection.commit()
     # Its way to write statements is the raw cursor's too: numbered parameters, with their types.
     return PostgresSession(connection, asyncpg.dialect())
+
+
+def relation_text(target: Target, dialect: Any) -> str:
+    """The quoted name as ``to_regclass`` takes it: sent as a value."""
+    quote = dialect.identifier_preparer.quote_identifier
+    return ".".join(quote(part) for part in (target.schema, target.name) if part is not None)
 
 
 def _encoded(reader: pa.RecordBatchReader) -> Iterator[memoryview]:

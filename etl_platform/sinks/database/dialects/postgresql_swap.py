@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl_platform.sinks.database.dialects.base import Swap
+from etl_platform.sinks.database.dialects.postgresql_session import relation_text
 from etl_platform.sinks.database.load import Target
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def prepare_swap(session: Session, target: Target, stage_name: str) -> PostgresS
     import sqlalchemy as sa
 
     quote = session.dialect.identifier_preparer.quote_identifier
-    relation = ".".join(quote(p) for p in (target.schema, target.name) if p is not None)
+    relation = relation_text(target, session.dialect)
     free = session.rows(sa.text(_FREE).bindparams(relation=relation))
     if not free or session.scalar(sa.text(_UNTWINNABLE).bindparams(relation=relation)):
         return None
