@@ -52,11 +52,11 @@ def describe_read(
     """
     from etl_platform.selection import Work, shape_key
     from etl_platform.sources.database import arrow_text
-    from etl_platform.sources.database.engines import ENGINES, read_columns
+    from etl_platform.sources.database.engines import ENGINES, read_columns, told_by
 
     columns = read_columns(database, extraction)
     kind = database.dialect.name
-    told = (engine.capabilities(columns) for engine in ENGINES)
+    told = (told_by(engine, database, extraction, columns) for engine in ENGINES)
     if rows is None:
         rows = _estimate(extraction)
     work = Work(

@@ -2,28 +2,35 @@
 
 The binary format sends 1.5 times the bytes for TPC-H's lineitem, and a value's place in a row
 depends on the lengths of those before it, so that every column has to be gathered value by value.
-The server sends one message for each row; taking them from the driver in C-level iterators costs
-0.4 microseconds a row.
+Rows are taken from the connection in a thread of their own, ahead of what parses and writes them.
 """
 
 from __future__ import annotations
 
-import select
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
-from itertools import islice, repeat, starmap, takewhile
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
+from etl_platform.core.errors import SourceUnavailable
 from etl_platform.selection import Capabilities, Degradation, EngineFault
+from etl_platform.sources.database.copy_rows import ENGINE, CopyRows
 from etl_platform.sources.database.csv_blocks import CsvBlocks, Unreadable
 from etl_platform.sources.database.dialects.postgresql import quoted_statement
+from etl_platform.sources.database.page_ranges import (
+    PageRange,
+    export_snapshot,
+    most_connections,
+    page_ranges,
+    within,
+)
+from etl_platform.sources.database.read_ahead import Producer, read_ahead
 from etl_platform.sources.database.statements import plan_read
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from psycopg.pq.abc import PGconn
     from sqlalchemy import Connection
 
     from etl_platform.sources.database.database import Database
@@ -31,16 +38,13 @@ if TYPE_CHECKING:
     from etl_platform.sources.database.policy import TargetColumn
     from etl_platform.sources.database.statements import ReadPlan
 
-_FIRST_CHUNK_ROWS = 16
-_MAX_CHUNK_ROWS = 1_024
-_MAX_CHUNK_BYTES = 1024 * 1024
-_MAX_BLOCK_BYTES = 16 * 1024 * 1024
+_AHEAD = 2
 
 
 class CopyEngine:
     """Reads whatever PostgreSQL can select and CSV can tell exactly: everything but arrays."""
 
-    name = "copy"
+    name = ENGINE
 
     def capabilities(self, columns: tuple[TargetColumn, ...]) -> Capabilities:
         """What it can do with these columns."""
@@ -52,6 +56,7 @@ class CopyEngine:
             kinds=frozenset({"postgresql"}),
             lossless=bool(columns) and not degrades,
             streaming=True,
+            parallel=True,
             degrades=degrades,
             prior_rows_per_s=600_000,
         )
@@ -67,15 +72,34 @@ class CopyEngine:
         import pyarrow as pa
 
         with ExitStack() as opening:
-            connection = opening.enter_context(database.session())
-            plan = plan_read(connection, database.dialect, extraction)
-            rows = _CopyRows(connection, _copy_statement(connection, plan))
-            opening.callback(rows.abandon)
-            blocks = CsvBlocks(plan.columns, extraction.where)
-            batches = _batches(opening.pop_all(), rows, blocks, batch_rows, database)
-            # Started here so that closing it early, unread, still gives the connection back.
+            leader = opening.enter_context(database.session())
+            plan = plan_read(leader, database.dialect, extraction)
+            most = most_connections(database, extraction)
+            ranges = page_ranges(leader, extraction, plan, most)
+            parts = deque(_parts(leader, extraction, plan, ranges))
+            connections = [leader]
+            if ranges:
+                connections += _workers(opening, database, export_snapshot(leader), most - 1)
+            readers = [
+                partial(_blocks, database, connection, parts, batch_rows)
+                for connection in connections
+            ]
+            batches = _batches(opening.pop_all(), readers)
+            # Started here so that closing it early, unread, still gives the connections back.
             first = next(batches, None)
-        return pa.RecordBatchReader.from_batches(blocks.schema, _from(first, batches))
+        schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in plan.columns])
+        return pa.RecordBatchReader.from_batches(schema, _from(first, batches))
+
+
+def _workers(
+    opening: ExitStack, database: Database, snapshot: str, most: int
+) -> Iterator[Connection]:
+    """Connections on the leader's snapshot: as many as there are, for fewer read the same rows."""
+    for _ in range(most):
+        try:
+            yield opening.enter_context(database.session(snapshot))
+        except SourceUnavailable:
+            return
 
 
 def _cannot(column: TargetColumn) -> str | None:
@@ -107,97 +131,56 @@ def _copy_statement(connection: Connection, plan: ReadPlan) -> bytes:
     return quoted_statement(connection, statement, form).encode(encoding)
 
 
-class _CopyRows:
-    """A running COPY: rows as the server wrote them, taken in blocks."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one statement reads, and what understands it."""
 
-    def __init__(self, connection: Connection, statement: bytes) -> None:
-        driver = cast("Any", connection.connection.driver_connection)
-        self._connection = connection
-        self._pgconn: PGconn = driver.pgconn
-        self._encoding: str = driver.info.encoding
-        self._poll = select.poll()
-        self._poll.register(self._pgconn.socket, select.POLLIN)
-        self._messages = map(
-            itemgetter(1), starmap(partial(self._pgconn.get_copy_data, 1), repeat(()))
-        )
-        self._chunk_rows = _FIRST_CHUNK_ROWS
-        self._running = True
-        self._taken = 0
-        self._sent: int | None = None
-        # Parameters are none, but this protocol takes one statement only, whatever the query holds.
-        self._pgconn.send_query_params(statement, None)
-        while self._pgconn.is_busy():
-            self._wait()
-        self._check_still_copying()
-
-    def block(self, most: int) -> tuple[bytes, int]:
-        """The next rows, joined, and how many: at most ``most``; fewer when they are wide."""
-        parts: list[bytes] = []
-        rows = size = 0
-        while rows < most and size < _MAX_BLOCK_BYTES and self._running:
-            wanted = min(self._chunk_rows, most - rows)
-            # Empty when nothing has arrived and after the last row alike.
-            taken = list(takewhile(len, islice(self._messages, wanted)))
-            if taken:
-                parts.append(b"".join(taken))
-                rows += len(taken)
-                self._taken += len(taken)
-                size += len(parts[-1])
-                fitting = max(1, _MAX_CHUNK_BYTES * len(taken) // len(parts[-1]))
-                self._chunk_rows = min(fitting, _MAX_CHUNK_ROWS)
-            if len(taken) < wanted and self._check_still_copying():
-                self._wait()
-        if self._sent is not None and not rows and self._sent != self._taken:
-            raise EngineFault(
-                CopyEngine.name, f"{self._taken} rows arrived of {self._sent} that were sent"
-            )
-        return b"".join(parts), rows
-
-    def abandon(self) -> None:
-        """Give up the connection if rows are still on their way: it could not be used again."""
-        if self._running:
-            self._connection.invalidate()
-
-    def _wait(self) -> None:
-        self._poll.poll()
-        self._pgconn.consume_input()
-
-    def _check_still_copying(self) -> bool:
-        from psycopg import errors, pq
-
-        result = self._pgconn.get_result()
-        if result is not None and result.status == pq.ExecStatus.COPY_OUT:
-            return True
-        self._running = False
-        failed = sent = None
-        while result is not None:  # until the last one: only then the connection is free again
-            if result.status == pq.ExecStatus.FATAL_ERROR:
-                failed = failed or result
-            elif result.status == pq.ExecStatus.COMMAND_OK:
-                sent = result.command_tuples
-            result = self._pgconn.get_result()
-        if failed is not None:
-            raise errors.error_from_result(failed, encoding=self._encoding)
-        if sent is None:
-            # A connection that is lost ends the rows as quietly as their last one does.
-            raise errors.OperationalError("the connection was lost before the last row")
-        self._sent = sent
-        return False
+    statement: bytes
+    blocks: CsvBlocks
 
 
-def _batches(
-    opened: ExitStack, rows: _CopyRows, blocks: CsvBlocks, batch_rows: int, database: Database
-) -> Iterator[pa.RecordBatch]:
-    with opened:
+def _parts(
+    leader: Connection, extraction: Extraction, plan: ReadPlan, ranges: tuple[PageRange, ...]
+) -> Iterator[_Part]:
+    if not ranges:
+        yield _Part(_copy_statement(leader, plan), CsvBlocks(plan.columns, extraction.where))
+    for pages in ranges:
+        blocks = CsvBlocks(plan.columns, f"{extraction.where}, {pages}")
+        yield _Part(_copy_statement(leader, within(plan, pages)), blocks)
+
+
+def _blocks(
+    database: Database,
+    connection: Connection,
+    parts: deque[_Part],
+    batch_rows: int,
+    check: Callable[[], None],
+) -> Iterator[tuple[CsvBlocks, bytes, int]]:
+    """Everything that one connection reads: part after part, until none is left."""
+    while parts:
+        try:
+            part = parts.popleft()
+        except IndexError:  # another connection was faster
+            return
+        with database.faults("reading"):
+            rows = CopyRows(connection, part.statement, check)
         while True:
             with database.faults("reading"):
                 block, count = rows.block(batch_rows)
             if not count:
-                return
+                break
+            yield part.blocks, block, count
+
+
+def _batches(
+    opened: ExitStack, readers: Sequence[Producer[tuple[CsvBlocks, bytes, int]]]
+) -> Iterator[pa.RecordBatch]:
+    with opened:
+        for blocks, block, count in read_ahead(readers, _AHEAD * len(readers)):
             try:
                 yield blocks.parse(block, count)
             except Unreadable as error:
-                raise EngineFault(CopyEngine.name, str(error)) from error
+                raise EngineFault(ENGINE, str(error)) from error
 
 
 def _from(first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

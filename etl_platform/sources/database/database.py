@@ -87,8 +87,11 @@ class Database:
         return self._engine
 
     @contextmanager
-    def session(self) -> Generator[Connection]:
+    def session(self, snapshot: str | None = None) -> Generator[Connection]:
         """A connection inside a read-only transaction on one snapshot, rolled back at the end.
+
+        Args:
+            snapshot: of another session, as it exported it; None for one of its own.
 
         Raises:
             SourceUnavailable: unreachable, restarting, overloaded, timed out.
@@ -99,7 +102,10 @@ class Database:
             connection = engine.connect()
         try:
             with self.faults("reading"):
-                yield self.dialect.start(connection, self.pool)
+                if snapshot is None:
+                    yield self.dialect.start(connection, self.pool)
+                else:
+                    yield self.dialect.start_on(connection, self.pool, snapshot)
         except BaseException:
             # A lost connection cannot be rolled back, and trying hides why it was lost. One that
             # only ended in the middle of a result is not worth the risk.

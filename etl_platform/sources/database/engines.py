@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from etl_platform.core.errors import UnknownName
@@ -10,6 +11,7 @@ from etl_platform.sources.database.adbc_engine import AdbcEngine
 from etl_platform.sources.database.connectorx_engine import ConnectorXEngine
 from etl_platform.sources.database.copy_engine import CopyEngine
 from etl_platform.sources.database.mysql_engine import MySqlEngine
+from etl_platform.sources.database.page_ranges import most_connections
 from etl_platform.sources.database.policy import TargetColumn, target_columns
 from etl_platform.sources.database.sqlalchemy_engine import SqlAlchemyEngine
 from etl_platform.sources.database.statements import count_statement, plan_read
@@ -59,8 +61,21 @@ def capabilities(database: Database, extraction: Extraction) -> tuple[Capabiliti
         SourceUnavailable, PermanentError: as :func:`extract`.
     """
     columns = read_columns(database, extraction)
-    told = (engine.capabilities(columns) for engine in ENGINES)
+    told = (told_by(engine, database, extraction, columns) for engine in ENGINES)
     return tuple(one for one in told if database.dialect.name in one.kinds)
+
+
+def told_by(
+    engine: ExtractionEngine,
+    database: Database,
+    extraction: Extraction,
+    columns: tuple[TargetColumn, ...],
+) -> Capabilities:
+    """What one engine can do with this read, and how many connections it may hold meanwhile."""
+    told = engine.capabilities(columns)
+    if not told.parallel:
+        return told
+    return replace(told, connections=most_connections(database, extraction))
 
 
 def read_columns(database: Database, extraction: Extraction) -> tuple[TargetColumn, ...]:
@@ -85,7 +100,9 @@ def extract(
 
     The statement starts and the first rows are fetched before this returns, so a missing table, a
     refused login or a wrong type is raised here. The reader holds a connection until it is read to
-    its end, closed or garbage collected; it may be consumed in another thread.
+    its end, closed or garbage collected; it may be consumed in another thread. An engine that is
+    ``parallel`` may hold several, see ``Extraction.parallel``; the rows are those of one moment
+    in any case.
 
     Args:
         database: where to read.

@@ -86,6 +86,9 @@ class Extraction:
         window: a part of the table.
         policy: for columns whose type has no lossless place in the lake.
         types: column name -> Arrow type text (see :mod:`.arrow_text`), overruling what is known.
+        parallel: most connections that may read a whole table at once, on one snapshot; None lets
+            its size and this process's processors decide, 1 never does. Engines and databases that
+            cannot share a snapshot read with one connection. Several give rows in no order.
 
     Raises:
         ConfigError: the combination makes no sense.
@@ -99,6 +102,7 @@ class Extraction:
     window: Window | None = None
     policy: TypePolicy = field(default_factory=TypePolicy)
     types: Mapping[str, str] = field(default_factory=dict[str, str])
+    parallel: int | None = None
 
     def __post_init__(self) -> None:
         if (self.table is None) == (self.query is None):
@@ -107,6 +111,8 @@ class Extraction:
             raise ConfigError("params belong to a query", fix="remove params, or write a query")
         if self.after is not None and self.cursor is None:
             raise ConfigError("a watermark needs a cursor", fix="set cursor: to the column's name")
+        if self.parallel is not None and self.parallel < 1:
+            raise ConfigError(f"parallel: {self.parallel} connections", valid="1 or more")
 
     @property
     def where(self) -> str:

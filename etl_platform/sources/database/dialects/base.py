@@ -74,6 +74,10 @@ class Dialect(ABC):
     def start(self, connection: Connection, pool: PoolSettings) -> Connection:
         """Begin a read-only transaction on one snapshot, with the statement timeout."""
 
+    def start_on(self, connection: Connection, pool: PoolSettings, snapshot: str) -> Connection:
+        """As :meth:`start`, on the snapshot that another transaction exported."""
+        raise NotImplementedError(f"{self.name} cannot share a snapshot between connections")
+
     @abstractmethod
     def schemas(self, inspector: Inspector) -> list[str | None]:
         """The schemas that hold people's tables; ``[None]`` where there are none."""

@@ -100,11 +100,27 @@ class PostgresDialect(Dialect):
         )
 
     def start(self, connection: Connection, pool: PoolSettings) -> Connection:
+        reading = connection.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        self._configure(reading, pool)
+        return reading
+
+    def start_on(self, connection: Connection, pool: PoolSettings, snapshot: str) -> Connection:
         import sqlalchemy as sa
 
         reading = connection.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
+        # Has to be the first statement of the transaction, and takes no parameter.
+        name = sa.bindparam("snapshot", snapshot, sa.Text(), literal_execute=True)
+        reading.execute(sa.text("SET TRANSACTION SNAPSHOT :snapshot").bindparams(name))
+        self._configure(reading, pool)
+        return reading
+
+    def _configure(self, reading: Connection, pool: PoolSettings) -> None:
+        import sqlalchemy as sa
+
         settings = dict(_SESSION)
         if pool.statement_timeout_s is not None:
             settings["statement_timeout"] = str(max(1, round(pool.statement_timeout_s * 1000)))
@@ -113,7 +129,6 @@ class PostgresDialect(Dialect):
                 *(sa.func.set_config(name, value, sa.true()) for name, value in settings.items())
             )
         )
-        return reading
 
     def schemas(self, inspector: Inspector) -> list[str | None]:
         names = inspector.get_schema_names()
