@@ -59,6 +59,7 @@ def admit(
     watermark: str | None = None,
     schema_change: SchemaChange = "evolve",
     metastore: Metastore | None = None,
+    apart: str | None = None,
 ) -> Admission:
     """Stage ``data``, audit it, and publish what the contract lets through.
 
@@ -68,6 +69,7 @@ def admit(
             the earlier one.
         metastore: where receipt, audit and profile are recorded too; a failure to record never
             undoes a commit.
+        apart: a SELECT of further rows for the quarantine, with ``_rule`` and ``_reason``.
         Others: as for :meth:`Lake.stage` and :meth:`Lake.publish`.
 
     Raises:
@@ -92,7 +94,8 @@ def admit(
             if found.blocking:
                 _record_audit(metastore, lake, table, found, None, run_id)
                 raise ContractViolation(found)
-            quarantine = _quarantine(lake, con, found, table, mode, partition, batch, run_id)
+            rejected = [sql for sql in (found.rejected_sql, apart) if sql is not None]
+            quarantine = _quarantine(lake, con, rejected, table, mode, partition, batch, run_id)
             notes = {**(annotations or {}), **_watermark(con, staged, watermark)}
             kept = staged
             if found.kept_sql is not None:
@@ -146,7 +149,7 @@ def _existing(
 def _quarantine(
     lake: Lake,
     con: duckdb.DuckDBPyConnection,
-    found: Audit,
+    rejected: list[str],
     table: TableName,
     mode: Mode,
     partition: Mapping[str, Any] | None,
@@ -159,11 +162,16 @@ def _quarantine(
     """
     target = table.quarantine
     replaces = mode in (Mode.REPLACE, Mode.REPLACE_PARTITION)
-    if found.rejected_sql is not None:
+    if rejected:
+        together = " UNION ALL BY NAME ".join(f"(SELECT * FROM ({sql}))" for sql in rejected)
         rows = (
             f"SELECT *, {literal(run_id or '')}::VARCHAR AS _run_id, "
-            f"now()::TIMESTAMPTZ AS _quarantined_at FROM ({found.rejected_sql})"
+            f"now()::TIMESTAMPTZ AS _quarantined_at FROM ({together})"
         )
+        if mode is not Mode.REPLACE and lake.exists(target):
+            # What was rejected before for another reason may have columns that these rows lack.
+            empty = f"SELECT * FROM {lake.relation_sql(target)} WHERE false"
+            rows = f"({rows}) UNION ALL BY NAME ({empty})"
     elif replaces and lake.exists(target) and _holds(lake, target, partition):
         rows = f"SELECT * FROM {lake.relation_sql(target)} WHERE false"
     else:

@@ -38,7 +38,8 @@ class Publication:
     the key in the column ``_partition``. ``watermark`` is the column whose largest value is kept in
     the commit. ``schema_change`` is ``evolve`` or ``any``, see :meth:`Lake.publish`.
     ``descriptions`` are of columns, ``extra`` is further metadata of the materialisation, and
-    ``outcome`` gives what is known only once the rows were read.
+    ``outcome`` gives what is known only once the rows were read. ``apart`` is a SELECT of rows that
+    go to the quarantine whatever the contract says.
     """
 
     table: TableName
@@ -53,6 +54,7 @@ class Publication:
     lineage: Lineage | None = None
     extra: Mapping[str, dg.MetadataValue] = field(default_factory=dict[str, dg.MetadataValue])
     outcome: Callable[[], Mapping[str, Entry]] | None = None
+    apart: str | None = None
 
 
 def admit(
@@ -80,6 +82,7 @@ def admit(
         watermark=publication.watermark,
         schema_change=publication.schema_change,
         metastore=resource.metastore(),
+        apart=publication.apart,
     )
 
 

@@ -18,17 +18,20 @@ from etl_platform.components.database_source.deletes import (
 from etl_platform.components.database_source.engine_metadata import engine_metadata
 from etl_platform.components.database_source.engine_work import check_engine, describe_read
 from etl_platform.components.database_source.options import ExtractOptions
+from etl_platform.components.database_source.reading import Reading, type_policy
+from etl_platform.components.database_source.schema_policy import SchemaPolicy
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
 from etl_platform.publishing.failures import batch_of
-from etl_platform.publishing.publish import Publication, publish
+from etl_platform.publishing.publish import PARTITION_COLUMN, Publication, publish
 from etl_platform.resources import DatabaseResource, LakeResource
 from etl_platform.sources.database.tables import SourceTable
 
 if TYPE_CHECKING:
+    from etl_platform.components.database_source.setting_apart import SettingApart
     from etl_platform.lakehouse import Lake
     from etl_platform.quality import Contract
-    from etl_platform.sources.database import Cursor, Extraction, TypePolicy, Window
+    from etl_platform.sources.database import Database
 
 FULL_REFRESH = "full_refresh"
 
@@ -49,19 +52,23 @@ class Load:
         options, source = self.options, self.source
         if options.engine is not None:
             check_engine(options.engine, where=str(self.table))
-        if options.incremental is not None:
-            if not self.key:
-                raise ConfigError(
-                    f"{self.table} is incremental, but nothing identifies its rows",
-                    valid="a primary key in the source, or incremental.key",
-                    fix="set incremental.key to the columns that identify a row",
-                )
-            wanted = (options.incremental.cursor, *self.key)
-        else:
-            wanted = (options.partition.column,) if options.partition else ()
+        if options.incremental is not None and not self.key:
+            raise ConfigError(
+                f"{self.table} is incremental, but nothing identifies its rows",
+                valid="a primary key in the source, or incremental.key",
+                fix="set incremental.key to the columns that identify a row",
+            )
         if source is not None:
-            for column in (*wanted, *(options.types or {})):
+            for column in (*self._needed, *(options.types or {})):
                 source.column(column)
+
+    @property
+    def _needed(self) -> tuple[str, ...]:
+        """The columns without which nothing can be read."""
+        options = self.options
+        if options.incremental is not None:
+            return (options.incremental.cursor, *self.key)
+        return (options.partition.column,) if options.partition else ()
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -74,12 +81,14 @@ class Load:
         return self.source.primary_key if self.source is not None else ()
 
     def run(self, context: dg.AssetExecutionContext) -> Iterator[Event]:
-        """Count, extract and publish.
+        """Look at the source's columns, compare keys where it is time, count, extract and publish.
 
         An engine that fails by its own fault before anything is published is followed by the next
         one; the source's own errors end the run.
 
         Raises:
+            SchemaMismatch: the source's columns changed, and the policy does not allow it.
+            TooManyMissing: the source lacks more rows than is allowed.
             TransientError, PermanentError: as the source, the lake and the gate raise them.
             NoEngine: every engine would change a value, or the pinned one would.
             EngineFault: the last engine failed too, or the pinned one did.
@@ -88,15 +97,17 @@ class Load:
         from etl_platform.sources.database import count_rows, extract
 
         resource = cast("LakeResource", getattr(context.resources, LAKE_KEY))
+        lake = resource.lake()
         database = cast(
             "DatabaseResource", getattr(context.resources, self.database_key)
         ).database()
         partition = context.partition_key if context.has_partition_key else None
         extra: dict[str, dg.MetadataValue] = {}
-        comparison = self._comparison(context)
+        reading, apart = self._followed(context, lake, database, extra)
+        comparison = self._comparison(context, reading)
         if comparison is not None:
-            extra |= comparison.run(resource.lake(), database, resource.metastore())
-        extraction = self._extraction(context, resource.lake())
+            extra |= comparison.run(lake, database, resource.metastore())
+        extraction = reading.rows(context, lake, everything=_config(context, FULL_REFRESH))
         rows = None
         if self.options.count_source_rows is not False:
             rows = count_rows(database, extraction)
@@ -107,8 +118,7 @@ class Load:
                 description="Rows to read in the source",
                 metadata=extra,
             )
-        publication = self._publication(context, extra)
-        mark = self._marks
+        publication = self._publication(context, reading.source, extra)
         work, offered = describe_read(
             database,
             extraction,
@@ -123,74 +133,91 @@ class Load:
                 attempt,
                 extract(database, extraction, engine=attempt.decision.engine) as reader,
             ):
-                rows_read = attempt.watch(reader)
-                yield from publish(
-                    context,
-                    resource,
-                    rows_read if mark is None else with_mark(rows_read, mark),
-                    replace(publication, outcome=partial(engine_metadata, attempt)),
-                )
+                stream = attempt.watch(reader)
+                if self._marks is not None:
+                    stream = with_mark(stream, self._marks)
+                told = replace(publication, outcome=partial(engine_metadata, attempt))
+                if apart is None:
+                    yield from publish(context, resource, stream, told)
+                else:
+                    with apart.split(lake, stream) as (kept, rest):
+                        yield from publish(context, resource, kept, replace(told, apart=rest))
+
+    def _followed(
+        self,
+        context: dg.AssetExecutionContext,
+        lake: Lake,
+        database: Database,
+        extra: dict[str, dg.MetadataValue],
+    ) -> tuple[Reading, SettingApart | None]:
+        options = self.options
+        reading = Reading(
+            self.table, options, self.key, options.types or {}, self.source, self.query,
+            self.parameters,
+        )  # fmt: skip
+        partition = context.partition_key if context.has_partition_key else None
+        own = PARTITION_COLUMN if partition else self._marks
+        policy = SchemaPolicy(
+            table=self.table,
+            source=self.source,
+            query=reading.everything() if self.source is None else None,
+            choice=options.schema_change or "evolve",
+            replaces=self._mode(context) == "replace",
+            needed=frozenset(self._needed),
+            own=frozenset() if own is None else frozenset({own}),
+            types=options.types or {},
+            policy=type_policy(options),
+            constants={} if partition is None else {PARTITION_COLUMN: partition},
+        )
+        followed = policy.follow(context, lake, database)
+        extra |= followed.metadata
+        return replace(reading, source=followed.source, types=followed.types), followed.apart
 
     def _publication(
-        self, context: dg.AssetExecutionContext, extra: Mapping[str, dg.MetadataValue]
+        self,
+        context: dg.AssetExecutionContext,
+        source: SourceTable | None,
+        extra: Mapping[str, dg.MetadataValue],
     ) -> Publication:
         from etl_platform.lakehouse import Mode
 
-        options = self.options
-        comments = (
-            {c.name: c.comment for c in self.source.columns if c.comment} if self.source else {}
-        )
-        partition = context.partition_key if context.has_partition_key else None
-        if options.partition is not None:
-            mode = Mode.REPLACE_PARTITION
-        elif options.incremental is None or self._replaces(context):
-            mode = Mode.REPLACE
-        else:
-            mode = Mode.UPSERT
+        options, mode = self.options, Mode(self._mode(context))
+        follows = mode is Mode.REPLACE and options.schema_change == "any"
+        comments = {c.name: c.comment for c in source.columns if c.comment} if source else {}
         return Publication(
             table=self.table,
             contract=self.contract,
             mode=mode,
             key=self.key if mode is Mode.UPSERT else (),
-            partition=partition,
+            partition=context.partition_key if context.has_partition_key else None,
             watermark=options.incremental.cursor if options.incremental else None,
-            schema_change=(options.schema_change or "evolve") if mode is Mode.REPLACE else "evolve",
+            schema_change="any" if follows else "evolve",
             descriptions=comments,
             extra=extra,
         )
 
-    def _replaces(self, context: dg.AssetExecutionContext) -> bool:
-        """Whether a full refresh empties the table: not where rows are marked and kept."""
-        keeps_marked = self._marks is not None and self.options.schema_change != "any"
-        return _config(context, FULL_REFRESH) and not keeps_marked
+    def _mode(self, context: dg.AssetExecutionContext) -> str:
+        """How the rows meet those there are. A full refresh does not empty a table whose deleted
+        rows are marked and kept, unless it may take any columns."""
+        options = self.options
+        if options.partition is not None:
+            return "replace_partition"
+        if options.incremental is None:
+            return "replace"
+        keeps = self._marks is not None and options.schema_change != "any"
+        return "replace" if _config(context, FULL_REFRESH) and not keeps else "upsert"
 
-    @property
-    def _marks(self) -> str | None:
-        return self.options.incremental.marks if self.options.incremental else None
-
-    def _comparison(self, context: dg.AssetExecutionContext) -> KeyComparison | None:
-        from etl_platform.sources.database import Extraction
-
+    def _comparison(
+        self, context: dg.AssetExecutionContext, reading: Reading
+    ) -> KeyComparison | None:
         incremental = self.options.incremental
-        if incremental is None or self._replaces(context):
+        if incremental is None or self._mode(context) == "replace":
             return None
-        key = self.key
-        table = self.source
-        if table is not None:
-            table = replace(table, columns=tuple(table.column(name) for name in key))
-        types = self.options.types or {}
-        keys = Extraction(
-            table=table if self.query is None else None,
-            query=self.query,
-            params=self.parameters,
-            policy=self._policy,
-            types=types if table is None else {n: t for n, t in types.items() if n in key},
-        )
         return KeyComparison(
             self.table,
-            key,
+            self.key,
             incremental.deletes,
-            keys,
+            reading.keys(),
             engine=self.options.engine,
             batch=f"{batch_of(context.run, None)}/deletes",
             run_id=context.run.run_id,
@@ -199,58 +226,8 @@ class Load:
         )
 
     @property
-    def _policy(self) -> TypePolicy:
-        from etl_platform.sources.database import TypePolicy
-
-        return TypePolicy(
-            unconstrained_numeric=self.options.unconstrained_numeric or "error",
-            unsupported=self.options.unsupported or "error",
-        )
-
-    def _extraction(self, context: dg.AssetExecutionContext, lake: Lake) -> Extraction:
-        from etl_platform.sources.database import Extraction
-
-        options = self.options
-        cursor = self._cursor()
-        after = None
-        if cursor is not None and not _config(context, FULL_REFRESH):
-            after = lake.annotation(self.table, f"watermark:{cursor.column}")
-        return Extraction(
-            table=self.source if self.query is None else None,
-            query=self.query,
-            params=self.parameters,
-            cursor=cursor,
-            after=after,
-            window=self._window(context),
-            policy=self._policy,
-            types=options.types or {},
-        )
-
-    def _cursor(self) -> Cursor | None:
-        from etl_platform.sources.database import Cursor
-
-        incremental = self.options.incremental
-        if incremental is None:
-            return None
-        return Cursor(incremental.cursor, incremental.span, self.key)
-
-    def _window(self, context: dg.AssetExecutionContext) -> Window | None:
-        from etl_platform.sources.database import Window
-
-        partition = self.options.partition
-        if partition is None:
-            return None
-        span = context.partition_time_window
-        start, end = span.start, span.end
-        kind = (self.options.types or {}).get(partition.column)
-        if kind is None and self.source is not None:
-            kind = self.source.column(partition.column).arrow_type
-        if kind == "date32":
-            return Window(partition.column, start.date(), end.date())
-        if kind == "timestamp[us, UTC]":
-            return Window(partition.column, start, end)
-        # Times without a zone are those on the wall clock of the partition's zone.
-        return Window(partition.column, start.replace(tzinfo=None), end.replace(tzinfo=None))
+    def _marks(self) -> str | None:
+        return self.options.incremental.marks if self.options.incremental else None
 
 
 def _config(context: dg.AssetExecutionContext, name: str) -> bool:

@@ -123,10 +123,14 @@ class ExtractOptions(AssetOptions):
         "measured speed, see etl engines.",
         examples=["sqlalchemy"],
     )
-    schema_change: Literal["evolve", "any"] | None = Field(
+    schema_change: Literal["evolve", "freeze", "quarantine", "any"] | None = Field(
         default=None,
-        description="evolve (default): columns may be added and widened, anything else fails. "
-        "any: a full refresh follows whatever the source did.",
+        description="When the source's columns are no longer those of the table, which is found "
+        "before anything is read. evolve (default): columns may be added and widened, anything "
+        "else fails. freeze: any change fails. quarantine: the known columns go on, values of new "
+        "columns and rows that no longer fit are kept in <table>__quarantine, a column that is "
+        "gone is null. any: a full refresh follows whatever the source did. Each time the assets "
+        "and columns downstream are named.",
     )
     count_source_rows: bool | None = Field(
         default=None,
