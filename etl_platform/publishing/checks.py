@@ -33,9 +33,8 @@ def check_specs(key: dg.AssetKey, contract: Contract) -> list[dg.AssetCheckSpec]
 
 
 def referenced_tables(table: TableName, contract: Contract) -> set[TableName]:
-    """Other tables that must be there first, because a foreign key points at them."""
-    found = {rule.references for rule in contract.rules if rule.references is not None}
-    return found - {table}
+    """Other tables that must be there first, because a rule reads them."""
+    return {other for rule in contract.rules for other in rule.references} - {table}
 
 
 def check_results(key: dg.AssetKey, audit: Audit) -> Iterator[dg.AssetCheckResult]:

@@ -101,8 +101,8 @@ class Contract(BaseModel):
 
         With the table's Arrow ``schema`` the rules' values are read in the columns' types;
         without it, only columns with a dtype rule have a known type, and other values are taken
-        as written.
-        A foreign key needs other tables and is left out.
+        as written. Left out is what pandera has no words for: rules with ``where`` or a tolerance,
+        and those about other tables, sums, orders or expressions.
         """
         from etl_platform.quality.pandera_schema import schema_of
 

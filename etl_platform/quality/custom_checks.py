@@ -1,4 +1,4 @@
-"""Python checks of a pandera schema, run by pandera over the columns they need."""
+"""Checks in Python: those of a pandera schema, and functions that return the bad rows."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from etl_platform.core.duck import quote
 from etl_platform.core.errors import PermanentError
 from etl_platform.quality.confirmation import refused
 from etl_platform.quality.facts import Facts
-from etl_platform.quality.rules import CustomRule
+from etl_platform.quality.rules import CustomRule, PythonRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import duckdb
     import polars as pl
+    import pyarrow as pa
 
 _BATCH_ROWS = 65_536
 _SAMPLE = 10
@@ -43,6 +44,37 @@ def run_custom(
             positions += [seen + i for i in islice(bad.arg_true(), room)]
         seen += rows
     return failed, tuple(positions)
+
+
+def run_function(
+    con: duckdb.DuckDBPyConnection, facts: Facts, rule: PythonRule
+) -> tuple[int, pa.Table | None]:
+    """Number of rows that a function returns, and the first ten.
+
+    The function sees a lazy frame over the files; its result is read as a stream.
+
+    Raises:
+        PermanentError: the function raised, or did not return a frame.
+    """
+    import polars as pl
+
+    columns = ", ".join(quote(column) for column in rule.given) or "*"
+    relation = con.sql(f"SELECT {columns} FROM {rule.scoped(facts)}")
+    failed, first = 0, None
+    try:
+        result: object = rule.called(relation.pl(batch_size=_BATCH_ROWS, lazy=True))
+        if not isinstance(result, pl.LazyFrame | pl.DataFrame):  # pyright: ignore[reportUnnecessaryIsInstance] # a user's function
+            raise TypeError(f"it returned {type(result).__name__}, not a frame of the bad rows")
+        for batch in result.lazy().collect_batches(engine="streaming"):
+            failed += len(batch)
+            if len(batch) and (first is None or len(first) < _SAMPLE):
+                first = (batch if first is None else first.vstack(batch)).head(_SAMPLE)
+    except Exception as error:
+        raise PermanentError(
+            f"rule {rule.name}: {rule.function} raised {type(error).__name__}: {error}",
+            fix="repair the function; it gets a polars.LazyFrame and returns the bad rows",
+        ) from error
+    return failed, None if first is None else first.to_arrow()
 
 
 def _results(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.core.duck import quote, read_parquet
+from etl_platform.core.duck import read_parquet
 from etl_platform.core.names import TableName
 from etl_platform.core.staged import Staged
-from etl_platform.core.types import duckdb_type
+from etl_platform.quality.binding import empty_relation
+from etl_platform.quality.values import JsonValue, json_safe
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +33,10 @@ class Facts:
             are judged on the distinct values instead of row by row.
         existing: FROM-able SQL of the rows that stay in the table beside the staged ones.
         columns_of: the columns of a FROM-able SQL, as DuckDB binds them.
+        previous_rows: rows of the batch that came before this one: those that it replaces, or those
+            of the last append; None when there was none.
+        now: the moment of the audit, in UTC; ages are measured against it.
+        shown: a column's value as people may see it, personal data masked.
     """
 
     staged: Staged
@@ -38,16 +44,16 @@ class Facts:
     relation_of: RelationOf = no_tables
     existing: str | None = None
     columns_of: Callable[[str], Mapping[str, str]] = lambda _: {}
+    previous_rows: int | None = None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    shown: Callable[[str, object], JsonValue] = lambda _, value: json_safe(value)
 
     @property
     def relation(self) -> str:
         """FROM-able SQL of all staged rows; also valid when nothing was staged."""
         if self.staged.files:
             return read_parquet(self.staged.uris)
-        columns = ", ".join(
-            f"NULL::{duckdb_type(f.type)} AS {quote(f.name)}" for f in self.staged.schema
-        )
-        return f"(SELECT {columns or 'NULL'} WHERE false)"
+        return empty_relation(self.staged.schema)
 
     @property
     def rows(self) -> int:

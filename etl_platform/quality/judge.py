@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 from etl_platform.core.duck import quote
 from etl_platform.quality.confirmation import EnginesDisagree, confirm, failing
 from etl_platform.quality.counts import ValueCounts, plain
-from etl_platform.quality.custom_checks import run_custom
+from etl_platform.quality.custom_checks import run_custom, run_function
 from etl_platform.quality.facts import Facts
-from etl_platform.quality.rules import ColumnRule, CustomRule, DtypeRule, Rule
+from etl_platform.quality.rules import ColumnRule, CustomRule, DtypeRule, PythonRule, Rule
 from etl_platform.quality.scan import Scanned
 from etl_platform.quality.steps import (
     ROWS_OF_VALUE,
+    Asked,
+    ByFunction,
     ByPandera,
     BySchema,
+    Counted,
+    Measured,
     NotRun,
     PerRow,
     PerValue,
@@ -23,7 +27,6 @@ from etl_platform.quality.steps import (
     Settled,
     Step,
 )
-from etl_platform.quality.values import json_safe
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,12 +39,13 @@ _SHOWN_VALUES = 5
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A judged rule; ``positions`` are rows (from 0) where only Python knows the bad ones."""
+    """A judged rule; ``positions`` (from 0) or ``rows`` are bad ones that only Python knows."""
 
     failed_rows: int
     failed: bool
     reason: str = ""
     positions: tuple[int, ...] = ()
+    rows: pa.Table | None = None
 
 
 def judge(
@@ -65,12 +69,29 @@ def judge(
         case Query(sql):
             # fetchone would leave the session busy with an unfinished result.
             return _rows(int(con.execute(sql).fetchall()[0][0]))
+        case Measured(aggregates):
+            found = scanned.measures
+            values = tuple(found["", f"{rule.name} {i}"] for i in range(len(aggregates)))
+            return _weighed(rule.weigh(values, facts))
+        case Counted(column):
+            counts = scanned.counts[column]
+            return _weighed(rule.weigh((len(counts.values), counts.present), facts))
+        case Asked(sql):
+            return _weighed(rule.weigh(con.execute(sql).fetchall()[0], facts))
+        case ByFunction():
+            assert isinstance(rule, PythonRule)
+            failed, rows = run_function(con, facts, rule)
+            return Verdict(failed, failed > 0, rows=rows)
         case BySchema():
             return _judge_form(facts, rule)
         case ByPandera():
             assert isinstance(rule, CustomRule)
             failed, positions = run_custom(con, facts, rule)
             return Verdict(failed, failed > 0, "", positions)
+
+
+def _weighed(settled: Settled) -> Verdict:
+    return Verdict(settled.failed_rows, settled.failed, settled.reason)
 
 
 def _rows(failed: int) -> Verdict:
@@ -106,17 +127,17 @@ def _judge_values(
         failed_by_pandera = _weigh(failing(rule, facts.kind(rule.column), counts.values), counts)
         if failed != failed_by_pandera:
             raise EnginesDisagree(rule, failed, failed_by_pandera, counts.present)
-    return Verdict(failed, failed > 0, _most_frequent(bad) if failed else "")
+    return Verdict(failed, failed > 0, _most_frequent(facts, step.column, bad) if failed else "")
 
 
 def _weigh(refused: pl.Series, counts: ValueCounts) -> int:
     return int(counts.rows.filter(refused).sum())
 
 
-def _most_frequent(bad: pa.Table) -> str:
+def _most_frequent(facts: Facts, column: str, bad: pa.Table) -> str:
     head = bad.slice(0, _SHOWN_VALUES)
     shown = ", ".join(
-        f"{json_safe(value)} ({rows:,})"
+        f"{facts.shown(column, value)} ({rows:,})"
         for value, rows in zip(plain(head[0]), head[1].to_pylist(), strict=True)
     )
     more = len(bad) - len(head)

@@ -24,9 +24,12 @@ class Outcome:
     """One rule's result on one batch.
 
     Attributes:
-        failed_rows: rows that break the rule. 0 for a broken row_count, which blames no row.
-        checked_rows: rows of the batch; rows that a rule skips (nulls) count as checked and met.
-        sample: at most 10 of the broken rows, whole, with values that JSON can hold.
+        failed_rows: rows that break the rule. 0 for a broken row_count, which blames no row. Of a
+            passed rule: rows that its tolerance let by.
+        checked_rows: rows of the batch, or those of them that meet the rule's ``where``; rows that
+            a rule skips (nulls) count as checked and met.
+        sample: at most 10 of the broken rows, whole, with values that JSON can hold and personal
+            data masked.
         sql: DuckDB SQL that finds all broken rows while the staged files exist; None when no row is
             to blame or only Python can tell.
         lake_sql: SQL that finds them afterwards, by the lake's table names: in the quarantine, or
@@ -45,7 +48,7 @@ class Outcome:
 
     @property
     def share(self) -> float:
-        """Share of the batch's rows that break the rule, 0 to 1."""
+        """Share of the checked rows that break the rule, 0 to 1."""
         return self.failed_rows / self.checked_rows if self.checked_rows else 0.0
 
     @property
@@ -79,7 +82,8 @@ class Outcome:
         """The outcome in one line: rule, what it demands, how many rows, why."""
         text = f"{self.rule.name} ({self.rule.description}): "
         if self.status == "passed":
-            return text + f"all {self.checked_rows:,} rows"
+            tolerated = f", {self.failed_rows:,} tolerated" if self.failed_rows else ""
+            return text + f"{'' if tolerated else 'all '}{self.checked_rows:,} rows{tolerated}"
         if self.status == "not_run":
             return text + f"not run, {self.reason}"
         if self.failed_rows:
@@ -112,11 +116,11 @@ class Audit:
 
     @property
     def quarantining(self) -> tuple[Outcome, ...]:
-        """Failed outcomes whose rows go to quarantine while the others are published."""
+        """Outcomes, failed or tolerated, whose bad rows go to quarantine."""
         return tuple(
             outcome
             for outcome in self.outcomes
-            if outcome.status == "failed" and outcome.rule.action == "quarantine"
+            if outcome.failed_rows and outcome.rule.action == "quarantine"
         )
 
     def outcomes_json(self) -> str:

@@ -9,6 +9,7 @@ from etl_platform.quality.patterns import PatternError, compile_pattern, to_pola
 from etl_platform.quality.rules import (
     CustomRule,
     LengthRule,
+    NotInSetRule,
     RangeRule,
     RegexRule,
     RowCountRule,
@@ -43,7 +44,7 @@ def rule_of_check(
         elif _is_builtin(check):
             found = _of_column(check.name or "", statistics, kind)
     if found is None:
-        return CustomRule, {"column": column, "pandera_check": check, "reads": reads}
+        return CustomRule, {"column": column, "pandera_check": check, "given": reads}
     built, values = found
     return built, values if column is None else {"column": column, **values}
 
@@ -77,6 +78,10 @@ def _of_column(name: str, given: dict[str, Any], kind: pa.DataType | None) -> Re
             return SetRule, {"values": (given["value"],)}
         case "isin" if given["allowed_values"]:
             return SetRule, {"values": tuple(given["allowed_values"])}
+        case "notin" if given["forbidden_values"]:
+            return NotInSetRule, {"values": tuple(given["forbidden_values"])}
+        case "not_equal_to":
+            return NotInSetRule, {"values": (given["value"],)}
         case "str_length":
             exact = given.get("exact_value")
             low, high = given.get("min_value"), given.get("max_value")

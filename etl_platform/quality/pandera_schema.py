@@ -31,16 +31,17 @@ def schema_of(contract: Contract, schema: pa.Schema | None) -> pandera.DataFrame
     """See :meth:`Contract.to_pandera`."""
     from pandera.polars import Column, DataFrameSchema
 
-    dtypes = {rule.column: rule for rule in contract.rules if isinstance(rule, DtypeRule)}
-    required = {rule.column: rule for rule in contract.rules if isinstance(rule, NotNullRule)}
+    sayable = [rule for rule in contract.rules if _has_pandera_form(rule)]
+    dtypes = {rule.column: rule for rule in sayable if isinstance(rule, DtypeRule)}
+    required = {rule.column: rule for rule in sayable if isinstance(rule, NotNullRule)}
     checks: dict[str, list[pandera.Check]] = {}
     whole: list[pandera.Check] = []
-    for rule in contract.rules:
+    for rule in sayable:
         for column in rule.columns:
             checks.setdefault(column, [])
         if isinstance(rule, UniqueRule):
             whole.append(rule.check())
-        elif isinstance(rule, RowCountRule):
+        elif isinstance(rule, RowCountRule) and (rule.min, rule.max) != (None, None):
             whole.append(_row_count(rule))
         elif isinstance(rule, CustomRule):
             (whole if rule.column is None else checks[rule.column]).append(rule.pandera_check)
@@ -71,6 +72,11 @@ def schema_of(contract: Contract, schema: pa.Schema | None) -> pandera.DataFrame
         checks=whole,
         metadata={_ACTIONS: {rule.name: rule.action for rule in contract.rules}},
     )
+
+
+def _has_pandera_form(rule: Rule) -> bool:
+    """Whether pandera can say all of a rule: it knows no condition, tolerance or other table."""
+    return (rule.where, rule.max_failures, rule.max_share) == (None, None, None)
 
 
 def contract_of(schema: Any, action: Action) -> Contract:

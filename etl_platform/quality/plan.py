@@ -10,11 +10,15 @@ from etl_platform.core.duck import quote
 from etl_platform.quality.contract import Contract
 from etl_platform.quality.facts import Facts
 from etl_platform.quality.look import is_countable
-from etl_platform.quality.steps import PerRow, Step
+from etl_platform.quality.steps import Measured, PerRow, Step
 from etl_platform.quality.values import sql_literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+WHERE = "where"
+"""Marks measures that count the rows which meet a condition; no column is named so: a measure of a
+column is never named like a condition, which stands in parentheses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,31 @@ def plan_audit(contract: Contract, facts: Facts, frequent: Mapping[str, list[obj
                 measures |= _measures(facts, column, frequent.get(column, []))
             elif facts.nulls(column) is None:
                 measures[column, "present"] = f"count({quote(column)})"
-    for name, step in steps.items():
-        if isinstance(step, PerRow) and facts.rows:
-            measures["", name] = f"count_if({step.predicate})"
+    measures |= rule_measures(contract, steps, facts)
     counted = tuple(column for column in names if column in facts.counted)
     return AuditPlan(facts.relation, steps, counted, measures)
+
+
+def rule_measures(
+    contract: Contract, steps: Mapping[str, Step], facts: Facts
+) -> dict[tuple[str, str], str]:
+    """The aggregates by which rules are judged, by ``("", rule name and number)``.
+
+    Beside the bad rows of a conditional rule stands the number of rows that it is about:
+    ``(WHERE, condition)``.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for rule in contract.rules:
+        step = steps[rule.name]
+        if isinstance(step, Measured):
+            for i, aggregate in enumerate(step.aggregates):
+                found["", f"{rule.name} {i}"] = aggregate
+        elif isinstance(step, PerRow) and facts.rows:
+            found["", rule.name] = f"count_if({step.predicate})"
+        condition = rule.condition
+        if condition is not None and facts.rows:
+            found[WHERE, condition.sql] = f"count(*) FILTER (WHERE {condition.sql})"
+    return found
 
 
 def _measures(facts: Facts, column: str, frequent: list[object]) -> dict[tuple[str, str], str]:

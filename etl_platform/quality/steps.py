@@ -45,6 +45,32 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """The rule weighs aggregates, which are computed in the one scan of the staged files."""
+
+    aggregates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The rule weighs how many different values a counted column has, and in how many rows."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The rule weighs the one row of a question of its own, which no common scan can answer."""
+
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByFunction:
+    """A Python function that is given the rows as a lazy frame and returns the bad ones."""
+
+
+@dataclass(frozen=True, slots=True)
 class ByPandera:
     """A Python check without SQL form: pandera runs it over the columns it needs."""
 
@@ -63,4 +89,16 @@ class NotRun:
     reason: str
 
 
-Step: TypeAlias = Settled | PerValue | PerRow | Query | ByPandera | BySchema | NotRun
+Step: TypeAlias = (
+    Settled
+    | PerValue
+    | PerRow
+    | Query
+    | Measured
+    | Asked
+    | Counted
+    | ByFunction
+    | ByPandera
+    | BySchema
+    | NotRun
+)

@@ -41,7 +41,7 @@ def test_rules_have_stable_names_descriptions_and_references():
         "not_null_c7b7cdcc",
     ]
     assert contract.rules[0].description == "dep_delay is between -120 and 2000"
-    assert contract.rules[2].references == TableName("flights", "planes")
+    assert contract.rules[2].references == (TableName("flights", "planes"),)
     assert contract.rules[1].columns == ("origin", "time_hour")
 
 

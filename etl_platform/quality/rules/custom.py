@@ -19,15 +19,16 @@ class CustomRule(Rule):
     Attributes:
         column: the checked column, None for a check of whole rows.
         pandera_check: the ``pandera.Check``.
-        reads: the columns that the check is given.
+        given: the columns that the check is given.
     """
 
     rule: Literal["custom"] = "custom"
     can_quarantine = False
+    can_be_conditional = False
 
     column: str | None = None
     pandera_check: Any = Field(exclude=True, repr=False)
-    reads: tuple[str, ...] = Field(default=())
+    given: tuple[str, ...] = Field(default=())
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -37,7 +38,7 @@ class CustomRule(Rule):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return self.reads
+        return self.given
 
     def default_name(self) -> str:
         return "_".join(

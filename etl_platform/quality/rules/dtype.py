@@ -22,6 +22,8 @@ class DtypeRule(Rule):
 
     rule: Literal["dtype"] = "dtype"
     can_quarantine = False
+    can_tolerate = False
+    can_be_conditional = False
 
     column: str = Field(description="Name of the column.")
     dtype: str = Field(

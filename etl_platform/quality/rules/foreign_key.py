@@ -13,14 +13,11 @@ from etl_platform.core.errors import ConfigError, UnknownName
 from etl_platform.core.names import TableName
 from etl_platform.core.types import duckdb_type
 from etl_platform.quality.facts import Facts
+from etl_platform.quality.rules.base import several
 from etl_platform.quality.rules.keys import KeyRule, as_tuple
 from etl_platform.quality.steps import NotRun, PerValue, Query, Settled, Step
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "FLOAT", "DOUBLE")
-
-
-def _several(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
 
 
 class ForeignKeyRule(KeyRule):
@@ -32,7 +29,7 @@ class ForeignKeyRule(KeyRule):
 
     rule: Literal["foreign_key"] = "foreign_key"
 
-    targets: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
+    targets: Annotated[tuple[str, ...], BeforeValidator(several)] = Field(
         validation_alias=AliasChoices("references", "targets"),
         serialization_alias="references",
         min_length=1,
@@ -72,8 +69,13 @@ class ForeignKeyRule(KeyRule):
         return self
 
     @property
-    def references(self) -> TableName:
+    def target(self) -> TableName:
+        """The table that holds the keys."""
         return TableName.parse(self.targets[0].rpartition(".")[0])
+
+    @property
+    def references(self) -> tuple[TableName, ...]:
+        return (self.target,)
 
     @property
     def target_columns(self) -> tuple[str, ...]:
@@ -82,24 +84,24 @@ class ForeignKeyRule(KeyRule):
 
     def demand(self) -> str:
         targets = ", ".join(self.target_columns)
-        return f"{'is' if len(self.keys) == 1 else 'are'} in {self.references} ({targets})"
+        return f"{'is' if len(self.keys) == 1 else 'are'} in {self.target} ({targets})"
 
     def plan(self, facts: Facts) -> Step:
-        relation = facts.relation_of(self.references)
+        relation = facts.relation_of(self.target)
         if relation is None:
-            return NotRun(f"table {self.references} does not exist yet; materialise it first")
+            return NotRun(f"table {self.target} does not exist yet; materialise it first")
         self._check_target(facts, facts.columns_of(relation))
         if facts.rows == 0:
             return Settled()
         bad = self.violation(facts)
-        if len(self.keys) == 1 and self.keys[0] in facts.counted:
+        if len(self.keys) == 1 and self.keys[0] in facts.counted and self.where is None:
             return PerValue(self.keys[0], bad)
         return Query(f"SELECT count(*) FROM {facts.relation} WHERE {bad}")
 
     def violation(self, facts: Facts) -> str:
-        relation = facts.relation_of(self.references)
+        relation = facts.relation_of(self.target)
         target = as_tuple([f"r.{quote(column)}" for column in self.target_columns])
-        return (
+        return self.within(
             f"({self.complete_sql} AND NOT coalesce("
             f"{self.key_sql} IN (SELECT {target} FROM {relation} AS r), false))"
         )
@@ -108,11 +110,11 @@ class ForeignKeyRule(KeyRule):
         for key, target in zip(self.keys, self.target_columns, strict=True):
             where = f"contract of {facts.staged.table}, rule {self.name}"
             if target not in columns:
-                raise UnknownName(f"column of {self.references}", target, columns, where=where)
+                raise UnknownName(f"column of {self.target}", target, columns, where=where)
             own = duckdb_type(facts.kind(key))
             if _family(own) != _family(columns[target]):
                 raise ConfigError(
-                    f"{where}: {key} has type {own}, {self.references}.{target} has type "
+                    f"{where}: {key} has type {own}, {self.target}.{target} has type "
                     f"{columns[target]}; they never match",
                     fix="cast one of them where it is loaded",
                 )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field
 
 from etl_platform.core.duck import quote
-from etl_platform.quality.rules.base import Rule
+from etl_platform.quality.rules.base import Rule, several
 
 
 def _both_forms(schema: dict[str, Any]) -> None:
@@ -17,16 +17,12 @@ def _both_forms(schema: dict[str, Any]) -> None:
     schema["required"] = [name for name in schema.get("required", ()) if name != "columns"]
 
 
-def _several(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
 class KeyRule(Rule):
     """A rule about one or several columns together; a row with a null among them is skipped."""
 
     model_config = ConfigDict(json_schema_extra=_both_forms)
 
-    keys: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(
+    keys: Annotated[tuple[str, ...], BeforeValidator(several)] = Field(
         validation_alias=AliasChoices("columns", "column"),
         serialization_alias="columns",
         min_length=1,

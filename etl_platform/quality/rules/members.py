@@ -5,16 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from etl_platform.quality.rules.base import ColumnRule
-from etl_platform.quality.values import Scalar, sql_literal, typed
+from etl_platform.quality.values import Scalar, shortened, sql_literal, typed
 
 if TYPE_CHECKING:
     import pandera.polars as pandera
     import pyarrow as pa
 
 _SHOWN = 8
+_SHOWN_CHARACTERS = 60
+_MOST_VALUES = 10_000
 
 
 class SetRule(ColumnRule):
@@ -25,10 +28,28 @@ class SetRule(ColumnRule):
 
     values: tuple[Scalar, ...] = Field(min_length=1, description="The allowed values.")
 
+    @field_validator("values")
+    @classmethod
+    def _not_too_many(cls, values: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+        if len(values) > _MOST_VALUES:
+            raise PydanticCustomError(
+                "too_many",
+                "{count} values, at most {most} are read: a longer list belongs in a table, "
+                "which a foreign_key rule refers to",
+                {"count": f"{len(values):,}", "most": f"{_MOST_VALUES:,}"},
+            )
+        return values
+
     def demand(self) -> str:
-        shown = ", ".join(str(value) for value in self.values[:_SHOWN])
+        return f"is one of {self.shown()}"
+
+    def shown(self) -> str:
+        """The first values, and how many more there are."""
+        shown = ", ".join(
+            shortened(str(value), _SHOWN_CHARACTERS) for value in self.values[:_SHOWN]
+        )
         more = len(self.values) - _SHOWN
-        return f"is one of {shown}" + (f" and {more} more" if more > 0 else "")
+        return shown + (f" and {more:,} more" if more > 0 else "")
 
     def fits(self, kind: pa.DataType) -> bool:
         from pyarrow import types as t

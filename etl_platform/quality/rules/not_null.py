@@ -31,7 +31,10 @@ class NotNullRule(ColumnRule):
         return Settled(nulls, failed=nulls > 0, reason=f"{nulls:,} nulls" if nulls else "")
 
     def plan(self, facts: Facts) -> Step:
-        return self.settle(facts) or PerRow(self.violation(facts))
+        settled = self.settle(facts)
+        if settled is not None and (self.where is None or not settled.failed):
+            return settled
+        return PerRow(self.violation(facts))
 
     def check(self, kind: pa.DataType | None) -> pandera.Check:
         """Nulls never reach pandera checks unless asked for; a schema says ``nullable=False``."""

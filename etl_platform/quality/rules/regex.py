@@ -25,7 +25,9 @@ class RegexRule(ColumnRule):
     rule: Literal["regex"] = "regex"
     types = "text"
 
-    pattern: str = Field(description="RE2 pattern that the whole text has to match.")
+    pattern: str = Field(
+        max_length=4_000, description="RE2 pattern that the whole text has to match."
+    )
 
     @field_validator("pattern")
     @classmethod

@@ -18,7 +18,8 @@ class UniqueRule(KeyRule):
     """No two rows have the same key; every row of a duplicated key counts as bad.
 
     As in SQL, a key with a null is no key and is skipped. When rows are appended, a staged row
-    whose key is in the table already is bad too.
+    whose key is in the table already is bad too. With ``where``, only rows that meet it have to
+    differ from each other.
     """
 
     rule: Literal["unique"] = "unique"
@@ -30,14 +31,14 @@ class UniqueRule(KeyRule):
         known = self._existing_keys(facts)
         if facts.rows == 0 or (facts.rows == 1 and known is None):
             return Settled()
-        if len(self.keys) == 1 and self.keys[0] in facts.counted:
+        if len(self.keys) == 1 and self.keys[0] in facts.counted and self.where is None:
             taken = f" OR coalesce({self.key_sql} IN ({known}), false)" if known else ""
             return PerValue(self.keys[0], f"({quote(ROWS_OF_VALUE)} > 1{taken})")
         keys = ", ".join(map(quote, self.keys))
         taken = f" OR {self.key_sql} IN ({known})" if known else ""
         return Query(
             f"SELECT coalesce(sum({quote(ROWS_OF_VALUE)}), 0) FROM ("
-            f"SELECT {keys}, count(*) AS {quote(ROWS_OF_VALUE)} FROM {facts.relation} "
+            f"SELECT {keys}, count(*) AS {quote(ROWS_OF_VALUE)} FROM {self.scoped(facts)} "
             f"WHERE {self.complete_sql} GROUP BY {keys}) "
             f"WHERE {quote(ROWS_OF_VALUE)} > 1{taken}"
         )
@@ -45,17 +46,17 @@ class UniqueRule(KeyRule):
     def violation(self, facts: Facts) -> str:
         keys = ", ".join(map(quote, self.keys))
         bad = (
-            f"{self.key_sql} IN (SELECT {self.key_sql} FROM {facts.relation} "
+            f"{self.key_sql} IN (SELECT {self.key_sql} FROM {self.scoped(facts)} "
             f"WHERE {self.complete_sql} GROUP BY {keys} HAVING count(*) > 1)"
         )
         known = self._existing_keys(facts)
         if known:
             bad = f"({bad} OR {self.key_sql} IN ({known}))"
-        return f"coalesce({self.complete_sql} AND {bad}, false)"
+        return self.within(f"coalesce({self.complete_sql} AND {bad}, false)")
 
     def _existing_keys(self, facts: Facts) -> str | None:
         """SQL of the keys already in the table, as far as they can meet a staged one."""
-        if facts.existing is None or not set(self.keys) <= set(facts.columns_of(facts.existing)):
+        if facts.existing is None or not set(self.reads) <= set(facts.columns_of(facts.existing)):
             return None
         wanted = [f"r.{quote(column)} IS NOT NULL" for column in self.keys]
         for column in self.keys:
@@ -66,7 +67,10 @@ class UniqueRule(KeyRule):
                 least, most = sql_literal(low, kind), sql_literal(high, kind)
                 wanted.append(f"r.{quote(column)} BETWEEN {least} AND {most}")
         key = as_tuple([f"r.{quote(column)}" for column in self.keys])
-        return f"SELECT {key} FROM {facts.existing} AS r WHERE {' AND '.join(wanted)}"
+        kept = facts.existing
+        if self.condition is not None:
+            kept = f"(SELECT * FROM {kept} WHERE {self.condition.sql})"
+        return f"SELECT {key} FROM {kept} AS r WHERE {' AND '.join(wanted)}"
 
     def check(self) -> pandera.Check:
         """A check of a whole frame that marks every row of a duplicated key."""
