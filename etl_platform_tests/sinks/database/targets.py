@@ -14,6 +14,7 @@ import pytest
 from etl_platform.core.names import TableName
 from etl_platform.lakehouse import Lake, Mode
 from etl_platform.sinks.database import DatabaseSink, Rows, rows_of
+from etl_platform_tests.servers.mariadb import MariaDbDatabase
 from etl_platform_tests.servers.postgres import PostgresDatabase
 
 
@@ -46,6 +47,37 @@ class PostgresTargetDatabase:
 
 
 @dataclass(frozen=True)
+class MariaDbTargetDatabase:
+    database: MariaDbDatabase
+    kind: str = "mysql"
+
+    @property
+    def url(self) -> str:
+        return self.database.url
+
+    def execute(self, *statements: str) -> None:
+        self.database.execute(*statements)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        import pymysql
+
+        server = self.database.server
+        with (
+            pymysql.connect(
+                host="127.0.0.1",
+                port=server.port,
+                user="root",
+                database=self.database.name,
+                charset="utf8mb4",
+                init_command="SET sql_mode = 'ANSI_QUOTES'",
+            ) as session,
+            session.cursor() as cursor,
+        ):
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+
+@dataclass(frozen=True)
 class SqliteTargetDatabase:
     path: Path
     kind: str = "sqlite"
@@ -70,6 +102,7 @@ class SqliteTargetDatabase:
 
 TARGETS = [
     pytest.param("postgresql", marks=pytest.mark.postgres),
+    pytest.param("mysql", marks=pytest.mark.mariadb),
     pytest.param("sqlite"),
 ]
 
@@ -77,6 +110,8 @@ TARGETS = [
 def open_target(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
     if kind == "postgresql":
         yield PostgresTargetDatabase(request.getfixturevalue("postgres"))
+    elif kind == "mysql":
+        yield MariaDbTargetDatabase(request.getfixturevalue("mariadb"))
     else:
         yield SqliteTargetDatabase(folder / "target.db")
 

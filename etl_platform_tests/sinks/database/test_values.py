@@ -56,11 +56,18 @@ ROW = st.fixed_dictionaries({name: values | st.none() for name, (_, values) in T
 def test_what_is_read_back_is_what_was_loaded(
     warehouse: Warehouse, generated: list[dict[str, Any]]
 ) -> None:
+    if warehouse.database.kind == "mysql":
+        generated = [without_infinity(row) for row in generated]
     rows = warehouse.rows(pa.Table.from_pylist(generated, SCHEMA))
     batch = json.dumps([repr(row) for row in generated])
     warehouse.sink.load(rows, Load(Target("types"), LoadMode.REPLACE, batch))
     found = warehouse.sink.reconcile(rows, Target("types"))
     assert found.equal, found
+
+
+def without_infinity(row: dict[str, Any]) -> dict[str, Any]:
+    """MariaDB has no infinity; that the gate refuses one has a test of its own."""
+    return {k: None if isinstance(v, float) and math.isinf(v) else v for k, v in row.items()}
 
 
 GATE: list[tuple[str, pa.DataType, list[Any], str]] = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl_platform.core.errors import ConfigError
+from etl_platform.sinks.database.dialects.mysql import MySqlTarget
 from etl_platform.sinks.database.dialects.postgresql import PostgresTarget
 from etl_platform.sinks.database.dialects.sqlite import SqliteTarget
 from etl_platform.sources.database.dialects import kind_of
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from etl_platform.sinks.database.dialects.base import TargetDialect
 
 _DIALECTS: dict[str, TargetDialect] = {
+    "mysql": MySqlTarget(),
     "postgresql": PostgresTarget(),
     "sqlite": SqliteTarget(),
 }
