@@ -10,6 +10,7 @@ from etl_platform.selection import Capabilities, NoEngine, Rejection
 from etl_platform.sources.database.adbc_engine import AdbcEngine
 from etl_platform.sources.database.connectorx_engine import ConnectorXEngine
 from etl_platform.sources.database.copy_engine import CopyEngine
+from etl_platform.sources.database.duckdb_engine import DuckDbEngine
 from etl_platform.sources.database.mysql_engine import MySqlEngine
 from etl_platform.sources.database.page_ranges import most_connections
 from etl_platform.sources.database.policy import TargetColumn, target_columns
@@ -47,6 +48,7 @@ ENGINES: tuple[ExtractionEngine, ...] = (
     ConnectorXEngine(),
     AdbcEngine(),
     MySqlEngine(),
+    DuckDbEngine(),
     SqlAlchemyEngine(),
 )
 

@@ -252,7 +252,9 @@ def _restored(text: pa.Array[Any], hidden: _Hidden) -> pa.Array[Any]:
     begins = np.frombuffer(memoryview(offsets), np.int32)
     changed = np.frombuffer(memoryview(content), np.uint8).copy()
     changed[begins[hidden.rows] + hidden.offsets] = hidden.content
-    return pa.Array.from_buffers(text.type, len(text), [None, offsets, pa.py_buffer(changed.tobytes())])
+    return pa.Array.from_buffers(
+        text.type, len(text), [None, offsets, pa.py_buffer(changed.tobytes())]
+    )
 
 
 def _with_nulls(text: pa.Array[Any], nulls: NDArray[np.bool_] | None) -> pa.Array[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl_platform.core.errors import ConfigError
+from etl_platform.sources.database.dialects.duckdb import DuckDbDialect
 from etl_platform.sources.database.dialects.mysql import MySqlDialect
 from etl_platform.sources.database.dialects.postgresql import PostgresDialect
 from etl_platform.sources.database.dialects.sqlite import SqliteDialect
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from etl_platform.sources.database.dialects.base import Dialect
 
 _DIALECTS: dict[str, Dialect] = {
+    "duckdb": DuckDbDialect(),
     "mysql": MySqlDialect(),
     "postgresql": PostgresDialect(),
     "sqlite": SqliteDialect(),
