@@ -176,7 +176,7 @@ def _batches(
     opened: ExitStack, readers: Sequence[Producer[tuple[CsvBlocks, bytes, int]]]
 ) -> Iterator[pa.RecordBatch]:
     with opened:
-        for blocks, block, count in read_ahead(readers, _AHEAD * len(readers)):
+        for blocks, block, count in read_ahead(readers, _AHEAD):
             try:
                 yield blocks.parse(block, count)
             except Unreadable as error:

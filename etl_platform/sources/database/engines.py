@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from etl_platform.core.errors import UnknownName
 from etl_platform.selection import Capabilities, NoEngine, Rejection
-from etl_platform.sources.database.adbc_engine import AdbcEngine
-from etl_platform.sources.database.connectorx_engine import ConnectorXEngine
+from etl_platform.sources.database.arrow_drivers import ADBC, CONNECTORX
 from etl_platform.sources.database.copy_engine import CopyEngine
 from etl_platform.sources.database.duckdb_engine import DuckDbEngine
 from etl_platform.sources.database.mysql_engine import MySqlEngine
@@ -45,8 +44,8 @@ class ExtractionEngine(Protocol):
 
 ENGINES: tuple[ExtractionEngine, ...] = (
     CopyEngine(),
-    ConnectorXEngine(),
-    AdbcEngine(),
+    CONNECTORX,
+    ADBC,
     MySqlEngine(),
     DuckDbEngine(),
     SqlAlchemyEngine(),
