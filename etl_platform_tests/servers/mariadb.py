@@ -13,7 +13,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -86,12 +87,12 @@ class MariaDbDatabase:
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[MariaDbServer]:
     """One MariaDB for the whole session (one per pytest-xdist worker)."""
-    install, serve = shutil.which("mariadb-install-db"), _server_program()
-    if install is None or serve is None:
+    if _programs() is None:
         pytest.skip("MariaDB is not installed: apt-get install mariadb-server")
     folder = Path(tempfile.mkdtemp(prefix="etl-mariadb-"))
     try:
-        yield from _serve(folder, install, serve)
+        with serve(folder, _SETTINGS) as server:
+            yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -105,23 +106,30 @@ def mariadb(mariadb_server: MariaDbServer) -> Iterator[MariaDbDatabase]:
     mariadb_server.execute(f"DROP DATABASE {name}")
 
 
-def _server_program() -> str | None:
-    return shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin")
+def _programs() -> tuple[str, str] | None:
+    install = shutil.which("mariadb-install-db")
+    serve = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin")
+    return (install, serve) if install and serve else None
 
 
-def _serve(folder: Path, install: str, serve: str) -> Iterator[MariaDbServer]:
+@contextmanager
+def serve(folder: Path, settings: Sequence[str]) -> Generator[MariaDbServer]:
+    """A server on a folder, which it makes its own; data that are there already are kept.
+
+    Raises:
+        RuntimeError: MariaDB is not installed, or does not start.
+    """
+    programs = _programs()
+    if programs is None:
+        raise RuntimeError("MariaDB is not installed: apt-get install mariadb-server")
+    install, program = programs
     owner: list[str] = []
     if os.geteuid() == 0:
         user = pwd.getpwnam(_UNPRIVILEGED)
         os.chown(folder, user.pw_uid, user.pw_gid)
         owner = [f"--user={_UNPRIVILEGED}"]
-    made = subprocess.run(
-        [install, "--no-defaults", *owner, f"--datadir={folder / 'data'}", "--skip-test-db",
-         "--auth-root-authentication-method=normal"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if made.returncode != 0:
-        raise RuntimeError(f"{install} failed: {made.stdout}{made.stderr}")
+    if not (folder / "data").exists():
+        _install(install, owner, folder / "data")
     port = _free_port()
     paths = {
         "datadir": folder / "data",
@@ -131,7 +139,7 @@ def _serve(folder: Path, install: str, serve: str) -> Iterator[MariaDbServer]:
         "general-log-file": folder / "general.log",
     }
     process = subprocess.Popen(
-        [serve, "--no-defaults", *owner, f"--port={port}", *_SETTINGS,
+        [program, "--no-defaults", *owner, f"--port={port}", *settings,
          *(f"--{name}={path}" for name, path in paths.items())],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
     )  # fmt: skip
@@ -142,6 +150,16 @@ def _serve(folder: Path, install: str, serve: str) -> Iterator[MariaDbServer]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=_START_TIMEOUT_S)
+
+
+def _install(program: str, owner: list[str], data: Path) -> None:
+    made = subprocess.run(
+        [program, "--no-defaults", *owner, f"--datadir={data}", "--skip-test-db",
+         "--auth-root-authentication-method=normal"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if made.returncode != 0:
+        raise RuntimeError(f"{program} failed: {made.stdout}{made.stderr}")
 
 
 def _wait_until_ready(server: MariaDbServer, process: subprocess.Popen[bytes]) -> None:
