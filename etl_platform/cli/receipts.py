@@ -7,27 +7,36 @@ from typing import Annotated
 
 import typer
 
-from etl_platform.cli.arguments import Json, Table
+from etl_platform.cli.arguments import AnyTable, Json, lake_table
+from etl_platform.cli.sink_loads import InDatabase, show_loads
 
 EXAMPLES = """[bold]Examples[/bold]
 
 etl receipts flights.flights
+
+etl receipts airlines --in env://WAREHOUSE_URL
 
 etl receipts flights.flights --json | jq '.[] | select(.rows_deleted > 0)'
 """
 
 
 def receipts(
-    table: Table,
+    table: AnyTable,
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")
     ] = 20,
+    database: InDatabase = None,
     as_json: Json = False,
 ) -> None:
     """Show what each version of a table changed, newest first.
 
-    Versions without a receipt were made by other tools or only changed the schema.
+    Versions without a receipt were made by other tools or only changed the schema. With --in it is
+    a table of another database, and what the loads into it changed.
     """
+    if database is not None:
+        show_loads(database, table, limit, as_json=as_json)
+        return
+    table = lake_table(table)
     from etl_platform.cli.printing import print_json, print_table, size
     from etl_platform.platform import Platform
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from etl_platform.sinks.database.errors import GateViolation, TargetUnavailable
 from etl_platform.sinks.database.gate import Finding
+from etl_platform.sinks.database.ledger import Entry
 from etl_platform.sinks.database.load import History, Load, LoadMode, Target
 from etl_platform.sinks.database.receipt import LoadReceipt
 from etl_platform.sinks.database.reconcile import Comparison, Reconciliation, Scope
@@ -13,6 +14,7 @@ from etl_platform.sinks.database.sink import DatabaseSink
 __all__ = [
     "Comparison",
     "DatabaseSink",
+    "Entry",
     "Finding",
     "GateViolation",
     "History",

@@ -82,6 +82,15 @@ class Ledger:
         )
         return _entry(found[0]) if found else None
 
+    def recent(self, session: Session, limit: int) -> list[Entry]:
+        """The last loads, newest first; those that were reverted too."""
+        import sqlalchemy as sa
+
+        c = self.table.c
+        query = self._select().order_by(c.loaded_at.desc(), c.batch.desc())
+        found = session.rows(query.limit(sa.bindparam("most", limit, sa.Integer())))
+        return [_entry(row) for row in found]
+
     def claim(self, session: Session, load: Load) -> None:
         """Write the line first: another load of the same batch then waits, and finds it."""
         import sqlalchemy as sa

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from etl_platform.core.errors import UnknownName
 from etl_platform.sinks.database.dialects import target_dialect
 from etl_platform.sinks.database.errors import TargetUnavailable
-from etl_platform.sinks.database.ledger import Ledger
+from etl_platform.sinks.database.ledger import Entry, Ledger
+from etl_platform.sinks.database.load import Target
 from etl_platform.sinks.database.loading import run
 from etl_platform.sinks.database.reconcile import Reconciliation, Scope, reconcile
 from etl_platform.sinks.database.reverting import revert
 
 if TYPE_CHECKING:
     from etl_platform.sinks.database.dialects.base import TargetDialect
-    from etl_platform.sinks.database.load import Load, Target
+    from etl_platform.sinks.database.load import Load
     from etl_platform.sinks.database.receipt import LoadReceipt
     from etl_platform.sinks.database.rows import Rows
     from etl_platform.sinks.database.session import Session
@@ -89,6 +90,18 @@ class DatabaseSink:
             with session.transaction():
                 found = ledger.newest(session)
         return found.receipt if found is not None else None
+
+    def loads(self, target: Target, limit: int = 20) -> list[Entry]:
+        """The last loads of a table, newest first, with those that were reverted.
+
+        Nothing is made in the database: without a ledger there were none.
+        """
+        ledger = Ledger(target)
+        at = Target(ledger.table.name, target.schema)
+        with self._session(f"asking for loads of {target}") as session, session.transaction():
+            if self.dialect.describe(session, at) is None:
+                return []
+            return ledger.recent(session, limit)
 
     @contextmanager
     def _session(self, doing: str) -> Generator[Session]:
