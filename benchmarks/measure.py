@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,12 +44,19 @@ def child(prepare: Callable[[], Operation]) -> None:
     print("FIGURE " + json.dumps({"seconds": seconds, "peak_mb": peak_mb, "extra": extra}))
 
 
-def compare(module: str, variants: Sequence[str], runs: int) -> dict[str, Figure]:
-    """Run every variant of a benchmark module ``runs`` times, in turn, after one warm-up each."""
+def compare(
+    module: str, variants: Sequence[str], runs: int, elsewhere: Mapping[str, Path] | None = None
+) -> dict[str, Figure]:
+    """Run every variant of a benchmark module ``runs`` times, in turn, after one warm-up each.
+
+    Args:
+        elsewhere: variants that run in another environment, by its Python.
+    """
+    pythons = elsewhere or {}
     taken: dict[str, list[Figure]] = {name: [] for name in variants}
     for turn in range(runs + 1):
         for name in variants:
-            figure = _run(module, name)
+            figure = _run(pythons.get(name, Path(sys.executable)), module, name)
             if turn:
                 taken[name].append(figure)
     return {name: _median(figures) for name, figures in taken.items()}
@@ -73,9 +80,9 @@ def report(title: str, figures: dict[str, Figure], base: str, bars: dict[str, st
     _CONSOLE.print(table)
 
 
-def _run(module: str, variant: str) -> Figure:
+def _run(python: Path, module: str, variant: str) -> Figure:
     done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{module}", variant],
+        [str(python), "-m", f"benchmarks.{module}", variant],
         capture_output=True,
         text=True,
         check=False,
