@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from etl_platform.core.errors import ConfigError, nearest
+from etl_platform.core.errors import ConfigError, UnknownName, nearest
 from etl_platform.core.names import TableName
 from etl_platform.quality.rules import RULES, Action, Rule
 
@@ -22,6 +30,9 @@ if TYPE_CHECKING:
     AnyRule: TypeAlias = Rule
 else:
     AnyRule = Annotated[reduce(or_, RULES), Field(discriminator="rule")]
+
+MAX_RULES = 2_000
+"""Rules of one contract: the time of an audit, and its one query, grow with their number."""
 
 _WRITABLE = tuple(
     kind.model_fields["rule"].default for kind in RULES if kind.__name__ != "CustomRule"
@@ -57,6 +68,17 @@ class Contract(BaseModel):
 
     rules: tuple[Annotated[AnyRule, BeforeValidator(_known_kind)], ...] = ()
 
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _not_too_many(cls, rules: object) -> object:
+        if isinstance(rules, Sized) and len(rules) > MAX_RULES:
+            raise PydanticCustomError(
+                "too_many",
+                "{count} rules, at most {most} are judged in one audit: each is a check of its own",
+                {"count": f"{len(rules):,}", "most": f"{MAX_RULES:,}"},
+            )
+        return rules
+
     @model_validator(mode="after")
     def _different_names(self) -> Self:
         names = Counter(rule.name for rule in self.rules)
@@ -71,16 +93,38 @@ class Contract(BaseModel):
 
     @classmethod
     def parse(cls, data: Mapping[str, Any], where: str = "contract") -> Self:
-        """Read the YAML form.
+        """Read the YAML form: ``rules``, and ``pandera`` for the place of a model or schema.
+
+        ``{pandera: package.module:Model, action: quarantine, rules: [...]}`` holds the rules of the
+        model, as :meth:`from_pandera` reads them, and then those that are listed.
 
         Raises:
             ConfigError: naming each wrong place, what is valid there, and ``where``.
         """
+        if "pandera" in data:
+            return cls._with_pandera(data, where)
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            # Inputs are left out: what cannot be encoded cannot be shown.
+            errors = error.errors(include_input=False, include_url=False)
+            lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in errors]
             raise ConfigError(f"{where}: " + "; ".join(lines)) from error
+
+    @classmethod
+    def _with_pandera(cls, data: Mapping[str, Any], where: str) -> Self:
+        from etl_platform.quality.pandera_schema import schema_at
+
+        valid = ("pandera", "action", "rules")
+        unknown = [str(key) for key in data if key not in valid]
+        if unknown:
+            raise UnknownName("key", unknown[0], valid, where=where)
+        action: Any = data.get("action", "block")
+        if action not in ("block", "quarantine", "warn"):
+            raise ConfigError(f"{where}: action {action!r}", valid="block, quarantine, warn")
+        model = cls.from_pandera(schema_at(str(data["pandera"]), where), action=action)
+        listed = cls.parse({"rules": data.get("rules", ())}, where)
+        return cls.parse({"rules": (*model.rules, *listed.rules)}, where)
 
     @classmethod
     def from_pandera(cls, schema: Any, *, action: Action = "block") -> Contract:

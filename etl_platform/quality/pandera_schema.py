@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.core.errors import ConfigError
@@ -77,6 +78,30 @@ def schema_of(contract: Contract, schema: pa.Schema | None) -> pandera.DataFrame
 def _has_pandera_form(rule: Rule) -> bool:
     """Whether pandera can say all of a rule: it knows no condition, tolerance or other table."""
     return (rule.where, rule.max_failures, rule.max_share) == (None, None, None)
+
+
+def schema_at(place: str, where: str) -> Any:
+    """The pandera model or schema at ``package.module:Name``.
+
+    Raises:
+        ConfigError: when there is none.
+    """
+    from pandera.polars import DataFrameModel, DataFrameSchema
+
+    module, _, name = place.partition(":")
+    try:
+        found: object = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        found = error
+    if isinstance(found, DataFrameSchema) or (
+        isinstance(found, type) and issubclass(found, DataFrameModel)
+    ):
+        return found
+    why = found if isinstance(found, Exception) else f"it is {type(found).__name__}"
+    raise ConfigError(
+        f"{where}: there is no pandera model at {place!r}: {why}",
+        valid="package.module:Name of a pandera.polars DataFrameModel or DataFrameSchema",
+    )
 
 
 def contract_of(schema: Any, action: Action) -> Contract:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etl_platform.core.duck import quote
+from etl_platform.quality.binding import count_rows
 from etl_platform.quality.contract import Contract
 from etl_platform.quality.facts import Facts
 from etl_platform.quality.look import is_countable
@@ -82,7 +83,7 @@ def rule_measures(
             found["", rule.name] = f"count_if({step.predicate})"
         condition = rule.condition
         if condition is not None and facts.rows:
-            found[WHERE, condition.sql] = f"count(*) FILTER (WHERE {condition.sql})"
+            found[WHERE, condition.sql] = count_rows(condition.sql)
     return found
 
 

@@ -11,6 +11,8 @@ from pydantic_core import PydanticCustomError
 from etl_platform.core.duck import quote
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
+from etl_platform.quality.binding import only_where
+from etl_platform.quality.expressions import Condition
 from etl_platform.quality.facts import Facts
 from etl_platform.quality.rules.base import Rule, identifier, several
 from etl_platform.quality.rules.keys import as_tuple
@@ -82,8 +84,7 @@ class AggregateRule(Rule):
 
     def plan(self, facts: Facts) -> Step:
         if not self.group_by:
-            condition = self.condition
-            result = self.result(facts.kind(self.column), condition and condition.sql)
+            result = self.result(facts.kind(self.column), self.condition)
             return Measured((result, self.outside(result, facts.kind(self.column))))
         if not facts.rows:
             return Settled()
@@ -120,24 +121,24 @@ class AggregateRule(Rule):
         kind = facts.kind(self.column)
         return self.outside(self.result(kind), kind)
 
-    def result(self, kind: pa.DataType, condition: str | None = None) -> str:
+    def result(self, kind: pa.DataType, condition: Condition | None = None) -> str:
         """SQL of the aggregate over the rows that meet a condition."""
         from pyarrow import types as t
 
-        value = quote(self.column)
+        value = f"({only_where(quote(self.column), condition)})"
         match self.aggregate:
             case "count_distinct":
-                call = f"count(DISTINCT {value})"
-            case "stddev" | "variance":
-                name = "stddev_samp" if self.aggregate == "stddev" else "var_samp"
-                call = f"{name}({value}::DOUBLE)"
+                return f"count(DISTINCT {value})"
+            case "stddev":
+                return f"stddev_samp({value}::DOUBLE)"
+            case "variance":
+                return f"var_samp({value}::DOUBLE)"
             case "avg" | "median":
-                call = f"{self.aggregate}({value}::DOUBLE)"
+                return f"{self.aggregate}({value}::DOUBLE)"
             case "sum" if t.is_floating(kind):
-                call = f"fsum({value}::DOUBLE)"
+                return f"fsum({value}::DOUBLE)"
             case _:
-                call = f"{self.aggregate}({value})"
-        return call if condition is None else f"{call} FILTER (WHERE {condition})"
+                return f"{self.aggregate}({value})"
 
     def outside(self, result: str, kind: pa.DataType) -> str:
         """SQL, true when a result is not within the bounds; false for NULL."""
@@ -187,7 +188,8 @@ class AggregateRule(Rule):
         fits = number or self.aggregate.startswith("count") or (self.aggregate in _ENDS and ordered)
         if not fits:
             raise ConfigError(
-                f"contract of {table}: {self.aggregate} of column {self.column!r} of type {kind}",
+                f"contract of {table}, rule {self.name}: {self.aggregate} of column "
+                f"{self.column!r} of type {kind}",
                 valid="sum, avg, median, stddev and variance of numbers, min and max of numbers, "
                 "dates, timestamps and text, count and count_distinct of anything",
             )

@@ -309,9 +309,14 @@ def as_condition(text: str) -> str:
         raise PydanticCustomError(
             "condition",
             "'{text}' is not a condition over a row: {why}",
-            {"text": shortened(text, 120), "why": str(error)},
+            {"text": printable(text), "why": str(error)},
         ) from error
     return text.strip()
+
+
+def printable(text: str) -> str:
+    """The beginning of a text for an error; halves of surrogate pairs are escaped."""
+    return shortened(text.encode(errors="backslashreplace").decode(), 120)
 
 
 def several(value: object) -> object:

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from etl_platform.core.duck import literal, quote
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
+from etl_platform.quality.binding import only_where
 from etl_platform.quality.facts import Facts
 from etl_platform.quality.rules.base import Rule
 from etl_platform.quality.steps import Measured, Settled, Step
@@ -82,10 +83,7 @@ class FreshnessRule(Rule):
         return Settled(failed=bool(too_old), reason=reason if too_old else "")
 
     def _newest(self, facts: Facts) -> str:
-        column = quote(self.column)
-        condition = self.condition
-        only = "" if condition is None else f" FILTER (WHERE {condition.sql})"
-        newest = f"CAST(max({column}){only} AS TIMESTAMP)"
+        newest = f"CAST(max({only_where(quote(self.column), self.condition)}) AS TIMESTAMP)"
         kept = facts.existing
         if kept is None or not set(self.reads) <= set(facts.columns_of(kept)):
             return newest

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from etl_platform.core.duck import quote
+from etl_platform.quality.binding import count_rows
 from etl_platform.quality.facts import Facts
 from etl_platform.quality.rules.base import Rule
 from etl_platform.quality.steps import Measured, Settled, Step
@@ -37,8 +38,8 @@ class NullShareRule(Rule):
             return Settled()
         if nulls is not None and condition is None:
             return self.weigh((nulls, facts.rows), facts)
-        rows = f" FILTER (WHERE {condition.sql})" if condition else ""
-        return Measured((f"count(*) FILTER (WHERE {self.violation(facts)})", f"count(*){rows}"))
+        rows = count_rows(condition.sql) if condition else "count(*)"
+        return Measured((count_rows(self.violation(facts)), rows))
 
     def weigh(self, values: tuple[Any, ...], facts: Facts) -> Settled:
         nulls, rows = (int(value) for value in values)

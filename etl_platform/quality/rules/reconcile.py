@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from etl_platform.core.duck import quote
 from etl_platform.core.errors import ConfigError, UnknownName
 from etl_platform.core.names import TableName
+from etl_platform.quality.binding import count_rows, only_where
 from etl_platform.quality.expressions import Condition, parse_condition
 from etl_platform.quality.facts import Facts
 from etl_platform.quality.rules.base import Rule, as_condition, identifier
@@ -113,11 +114,11 @@ class ReconcileRule(Rule):
         return Settled(failed=bool(differ), reason=reason if differ else "")
 
     def _result(self, column: str | None, condition: Condition | None) -> str:
-        if self.aggregate == "count":
-            call = "count(*)" if column is None else f"count({quote(column)})"
-        else:
-            call = f"sum({quote(column or '')})"
-        return f"coalesce({call}{f' FILTER (WHERE {condition.sql})' if condition else ''}, 0)"
+        if self.aggregate == "sum":
+            return f"coalesce(sum({only_where(quote(column or ''), condition)}), 0)"
+        if column is not None:
+            return f"count({only_where(quote(column), condition)})"
+        return "count(*)" if condition is None else count_rows(condition.sql)
 
     def _differ(self, own: str, theirs: str) -> str:
         if not self.tolerance and not self.tolerance_share:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from etl_platform.quality.binding import count_rows
 from etl_platform.quality.facts import Facts
 from etl_platform.quality.rules.base import Rule
 from etl_platform.quality.steps import Measured, Settled, Step
@@ -70,7 +71,7 @@ class RowCountRule(Rule):
 
     def plan(self, facts: Facts) -> Step:
         if self.condition is not None:
-            return Measured((f"count(*) FILTER (WHERE {self.condition.sql})",))
+            return Measured((count_rows(self.condition.sql),))
         return self.weigh((facts.rows,), facts)
 
     def weigh(self, values: tuple[Any, ...], facts: Facts) -> Settled:

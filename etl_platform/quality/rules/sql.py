@@ -12,7 +12,7 @@ from etl_platform.core.names import TableName
 from etl_platform.quality.expressions import ExpressionError
 from etl_platform.quality.facts import Facts
 from etl_platform.quality.queries import BadRowsQuery, parse_query
-from etl_platform.quality.rules.base import Rule
+from etl_platform.quality.rules.base import Rule, printable
 from etl_platform.quality.steps import NotRun, Query, Step
 from etl_platform.quality.values import shortened
 
@@ -43,7 +43,7 @@ class SqlRule(Rule):
             raise PydanticCustomError(
                 "query",
                 "'{text}' is not a query of bad rows: {why}",
-                {"text": shortened(text, 120), "why": str(error)},
+                {"text": printable(text), "why": str(error)},
             ) from error
         return text.strip()
 

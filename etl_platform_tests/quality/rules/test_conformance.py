@@ -243,7 +243,7 @@ SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 @pytest.mark.parametrize("rule", RULES_ON_N, ids=ident)
 def test_a_rule_finds_what_the_reference_finds(con, stage, other, way, rule):
-    @settings(max_examples=5, deadline=None, suppress_health_check=SUPPRESSED)
+    @settings(max_examples=4, deadline=None, suppress_health_check=SUPPRESSED)
     @given(batches())
     def check(rows):
         same(judged(con, stage, other, rule, rows), REFERENCE[rule["rule"]](rule, rows), len(rows))
@@ -269,7 +269,7 @@ def test_a_format_is_what_the_reference_says(con, stage, other, way, rule):
 def test_a_condition_limits_the_rows_that_a_rule_is_about(con, stage, other, rule):
     bare = {key: value for key, value in rule.items() if key != "where"}
 
-    @settings(max_examples=3, deadline=None, suppress_health_check=SUPPRESSED)
+    @settings(max_examples=2, deadline=None, suppress_health_check=SUPPRESSED)
     @given(batches())
     def check(rows):
         within = [row for row in rows if (row["m"] or 0) > 0 or row["t"] is None]
@@ -285,7 +285,7 @@ def test_a_condition_limits_the_rows_that_a_rule_is_about(con, stage, other, rul
     ids=ident,
 )
 @pytest.mark.parametrize("rows", [0, 5], ids=["empty", "nulls"])
-def test_nothing_and_nulls_break_only_what_counts(con, stage, other, way, rule, rows):
+def test_nothing_and_nulls_break_only_what_counts(con, stage, other, rule, rows):
     nulls = [{"id": i, "n": None, "m": None, "x": None, "t": None, "ts": None} for i in range(rows)]
     found = judged(con, stage, other, rule, nulls)
     same(found, REFERENCE[rule["rule"]](rule, nulls), rows)
