@@ -263,6 +263,29 @@ def test_what_other_engines_would_change_is_said_before_anything_is_read(postgre
         extract(database, extraction, engine="connectorx")
 
 
+def test_arrays_are_read_by_the_general_engine_alone(postgres, database):
+    """One column may hold arrays of any number of dimensions, which no other engine tells apart.
+
+    COPY has two texts for them. Its own nests braces and bounds; JSON is what Arrow could parse, but
+    it quotes NaN as if it were text, drops bounds and gives a matrix where a list was planned.
+    """
+    postgres.execute(
+        "CREATE TABLE a (id int, v float8[])",
+        "INSERT INTO a VALUES (1, '{1.5,NULL,NaN}'), (2, '{}'), (3, NULL)",
+    )
+    what = Extraction(table=table_of(database, "a"))
+    for name in ("copy", "adbc", "connectorx"):
+        assert degraded(database, what, name).keys() == {"v"}
+    with postgres.connect() as session:
+        json = "SELECT string_agg(array_to_json(v)::text, ' ' ORDER BY id) FROM a"
+        assert session.execute(json).fetchone() == ('[1.5,null,"NaN"] []',)
+    read = extract(database, what).read_all()["v"].to_pylist()
+    assert str(read) == "[[1.5, None, nan], [], None]"
+    postgres.execute("INSERT INTO a VALUES (4, '{{1,2},{3,4}}')")
+    with pytest.raises(PermanentError, match="column 'v'"):
+        extract(database, what).read_all()
+
+
 def test_a_nan_that_adbc_gives_as_text_is_refused_with_its_row(postgres, database):
     postgres.execute("CREATE TABLE odd (v numeric(10,2))", "INSERT INTO odd VALUES (1), ('NaN')")
     with pytest.raises(PermanentError, match="row 2: the value 'NaN'"):
