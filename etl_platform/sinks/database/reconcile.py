@@ -86,12 +86,13 @@ def reconcile(database: Database, table: TargetTable, rows: Rows, scope: Scope) 
     if scope.by is not None and scope.by not in rows.schema.names:
         raise UnknownName("column", scope.by, rows.schema.names, where=rows.source)
     source, types = _as_source(table, rows, scope.history)
+    json = frozenset(c.name for c in table.columns if c.wire is not None)
     with (
         connect(rows.settings) as con,
         extract(database, Extraction(table=source, types=types)) as reader,
     ):
         con.register("etl_read", reader)
-        con.execute(f"CREATE TEMP TABLE etl_target AS {_decoded(rows.schema, types, scope)}")
+        con.execute(f"CREATE TEMP TABLE etl_target AS {_decoded(rows.schema, types, json, scope)}")
         con.execute(f"CREATE TEMP VIEW etl_lake AS SELECT * FROM {rows.relation}")
         lake = _digest(con, "etl_lake", rows.schema, scope.by)
         target = _digest(con, _in_scope(scope.key), rows.schema, scope.by)
@@ -126,7 +127,8 @@ def _as_source(
                 "column", field.name, [c.name for c in table.columns], where=str(table.target)
             )
         wire = column.wire
-        as_text = pa.types.is_nested(field.type) and wire is not None and pa.types.is_string(wire)
+        # JSON, or DuckDB's own text, which it reads back exactly.
+        as_text = pa.types.is_nested(field.type) and (wire is None or pa.types.is_string(wire))
         types[field.name] = "string" if as_text else arrow_text.to_text(field.type)
         columns.append(
             SourceColumn(field.name, column.declared, None if column.cast else types[field.name])
@@ -137,12 +139,13 @@ def _as_source(
     return SourceTable(table.target.schema, table.target.name, tuple(columns)), types
 
 
-def _decoded(schema: pa.Schema, types: dict[str, str], scope: Scope) -> str:
+def _decoded(schema: pa.Schema, types: dict[str, str], json: frozenset[str], scope: Scope) -> str:
     import pyarrow as pa
 
     def value(field: pa.Field[Any]) -> str:
         name, kind = quote(field.name), duckdb_type(field.type)
-        if types[field.name] == "string" and pa.types.is_nested(field.type):
+        nested = types[field.name] == "string" and pa.types.is_nested(field.type)
+        if nested and field.name in json:
             return f"CAST(CAST({name} AS JSON) AS {kind}) AS {name}"
         return f"CAST({name} AS {kind}) AS {name}"
 

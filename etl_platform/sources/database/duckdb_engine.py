@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ENGINE = "duckdb"
 _SQL_TYPES = {
+    "int8": "TINYINT",
     "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "float": "FLOAT",
     "double": "DOUBLE", "bool": "BOOLEAN", "binary": "BLOB", "string": "VARCHAR",
     "date32[day]": "DATE", "timestamp[us]": "TIMESTAMP",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -100,7 +101,27 @@ class SqliteTargetDatabase:
         return found
 
 
+@dataclass(frozen=True)
+class DuckDbTargetDatabase:
+    path: Path
+    kind: str = "duckdb"
+
+    @property
+    def url(self) -> str:
+        return f"duckdb:///{self.path}"
+
+    def execute(self, *statements: str) -> None:
+        with duckdb.connect(str(self.path)) as con:
+            for statement in statements:
+                con.execute(statement)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.path)) as con:
+            return con.execute(sql).fetchall()
+
+
 TARGETS = [
+    pytest.param("duckdb"),
     pytest.param("postgresql", marks=pytest.mark.postgres),
     pytest.param("mysql", marks=pytest.mark.mariadb),
     pytest.param("sqlite"),
@@ -112,6 +133,8 @@ def open_target(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iter
         yield PostgresTargetDatabase(request.getfixturevalue("postgres"))
     elif kind == "mysql":
         yield MariaDbTargetDatabase(request.getfixturevalue("mariadb"))
+    elif kind == "duckdb":
+        yield DuckDbTargetDatabase(folder / "target.duckdb")
     else:
         yield SqliteTargetDatabase(folder / "target.db")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl_platform.core.errors import ConfigError
+from etl_platform.sinks.database.dialects.duckdb import DuckDbTarget
 from etl_platform.sinks.database.dialects.mysql import MySqlTarget
 from etl_platform.sinks.database.dialects.postgresql import PostgresTarget
 from etl_platform.sinks.database.dialects.sqlite import SqliteTarget
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from etl_platform.sinks.database.dialects.base import TargetDialect
 
 _DIALECTS: dict[str, TargetDialect] = {
+    "duckdb": DuckDbTarget(),
     "mysql": MySqlTarget(),
     "postgresql": PostgresTarget(),
     "sqlite": SqliteTarget(),
