@@ -1,0 +1,1 @@
+"""Unusual values in the histories of metrics: detectors without tuning, and one verdict."""
