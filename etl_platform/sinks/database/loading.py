@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from etl_platform.sinks.database.rows import Rows
     from etl_platform.sinks.database.session import Session
 
-_BATCH_ROWS = 65_536
+_BATCH_ROWS = 32_768
 _WORTH_A_TWIN_ROWS = 50_000
 """From here on an index is built faster after the rows than with them."""
 
