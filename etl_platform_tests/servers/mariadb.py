@@ -23,7 +23,7 @@ import pytest
 
 _UNPRIVILEGED = "mysql"
 _START_TIMEOUT_S = 60
-_SETTINGS = (
+SETTINGS = (
     "--bind-address=127.0.0.1",
     "--innodb-buffer-pool-size=64M",
     "--innodb-log-file-size=32M",
@@ -91,7 +91,7 @@ def mariadb_server() -> Iterator[MariaDbServer]:
         pytest.skip("MariaDB is not installed: apt-get install mariadb-server")
     folder = Path(tempfile.mkdtemp(prefix="etl-mariadb-"))
     try:
-        with serve(folder, _SETTINGS) as server:
+        with serve(folder, SETTINGS) as server:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
