@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from etl_platform.sources.database.policy import TargetColumn
     from etl_platform.sources.database.statements import ReadPlan
 
-_AHEAD = 2
+_AHEAD = 1
 
 
 class CopyEngine:
@@ -170,6 +170,7 @@ def _blocks(
             if not count:
                 break
             yield part.blocks, block, count
+            del block  # nor while the next one is read
 
 
 def _batches(
@@ -178,9 +179,12 @@ def _batches(
     with opened:
         for blocks, block, count in read_ahead(readers, _AHEAD):
             try:
-                yield blocks.parse(block, count)
+                batch = blocks.parse(block, count)
             except Unreadable as error:
                 raise EngineFault(ENGINE, str(error)) from error
+            del block  # not held while the batch is written
+            yield batch
+            del batch
 
 
 def _from(first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

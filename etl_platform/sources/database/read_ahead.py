@@ -49,14 +49,17 @@ class _Lane(Generic[T]):
                 self._stopped = True
             self._changed.notify_all()
 
-    def take(self) -> T | None:
-        """The next item; None after the last; raises what a producer raised."""
+    def more(self) -> bool:
+        """Wait for an item; False after the last; raises what a producer raised."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._error or not self._running)
             if self._error is not None:
                 raise self._error
-            if not self._items:
-                return None
+            return bool(self._items)
+
+    def take(self) -> T:
+        """The item that :meth:`more` has seen."""
+        with self._changed:
             item = self._items.popleft()
             self._changed.notify_all()
             return item
@@ -88,9 +91,8 @@ def read_ahead(producers: Sequence[Producer[T]], depth: int) -> Generator[T, Non
     for thread in threads:
         thread.start()
     try:
-        while (item := lane.take()) is not None:
-            yield item
-            del item
+        while lane.more():
+            yield lane.take()
     finally:
         lane.stop()
         for thread in threads:
@@ -102,6 +104,7 @@ def _produce(producer: Producer[T], lane: _Lane[T]) -> None:
     try:
         for item in producer(lane.check):
             lane.put(item)
+            del item  # not held while the next one is made
     except Stopped:
         pass
     except BaseException as raised:  # noqa: BLE001  # it is raised again in the consumer's thread
