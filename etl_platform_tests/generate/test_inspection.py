@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from etl_platform.generate.inspection import CursorCandidate, TableInspection, inspect_database
 from etl_platform.sources.database import Database
+from etl_platform_tests.servers.mariadb import MariaDbDatabase
 from etl_platform_tests.servers.postgres import PostgresDatabase
 
 
@@ -104,3 +106,49 @@ def test_a_sqlite_file_is_told_too(tmp_path: Path) -> None:
     (risky,) = orders.risky
     assert (risky.column, risky.why[:16]) == ("x", "declares no type")
     assert orders.engines == ("sqlalchemy",)
+
+
+@pytest.mark.mariadb
+def test_a_mariadb_table_is_told_with_rows_size_keys_and_cursors(mariadb: MariaDbDatabase) -> None:
+    mariadb.execute(
+        "CREATE TABLE customers (id int PRIMARY KEY)",
+        "CREATE TABLE orders (id bigint PRIMARY KEY, customer_id int, took time, "
+        "updated_at timestamp(6) NOT NULL, KEY (updated_at), "
+        "FOREIGN KEY (customer_id) REFERENCES customers (id))",
+        "INSERT INTO customers VALUES (1)",
+        "INSERT INTO orders SELECT seq, 1, NULL, now(6) FROM seq_1_to_5000",
+        "ANALYZE TABLE orders",
+        "CREATE VIEW few AS SELECT * FROM orders",
+    )
+    found = by_name(Database("shop", mariadb.url), views=True)
+    orders = found[f"{mariadb.name}.orders"]
+    assert orders.estimated_rows is not None
+    assert 4_000 < orders.estimated_rows < 6_000
+    assert orders.size_bytes is not None
+    assert orders.size_bytes > 100_000
+    assert orders.foreign_keys == (f"customer_id → {mariadb.name}.customers (id)",)
+    assert [(one.column, one.indexed) for one in orders.cursors] == [
+        ("updated_at", True),
+        ("id", True),
+    ]
+    assert [one.column for one in orders.risky] == ["took"]
+    assert orders.engines == ("mysql", "sqlalchemy")
+    assert found[f"{mariadb.name}.few"].kind == "view"
+    assert found[f"{mariadb.name}.few"].size_bytes is None
+
+
+def test_a_duckdb_file_is_told_too(tmp_path: Path) -> None:
+    path = tmp_path / "shop.duckdb"
+    with duckdb.connect(path) as con:
+        con.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, modified TIMESTAMP, took TIME)")
+        con.execute("CREATE INDEX by_time ON orders (modified)")
+        con.execute("INSERT INTO orders SELECT range, now(), NULL FROM range(5000)")
+    orders = by_name(Database("shop", f"duckdb:///{path}"))["main.orders"]
+    assert orders.estimated_rows == 5_000
+    assert orders.size_bytes is None
+    assert [(one.column, one.indexed) for one in orders.cursors] == [
+        ("modified", True),
+        ("id", True),
+    ]
+    assert [one.column for one in orders.risky] == ["took"]
+    assert orders.engines == ("duckdb", "sqlalchemy")
