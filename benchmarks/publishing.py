@@ -12,7 +12,7 @@ import sys
 from benchmarks.measure import DATA, Operation, child, compare, report
 from benchmarks.tpch import source, stream
 
-_RULES: list[dict[str, object]] = [
+RULES: list[dict[str, object]] = [
     {"rule": "not_null", "column": "l_orderkey"},
     {"rule": "range", "column": "l_quantity", "min": 1, "max": 50},
     {"rule": "range", "column": "l_discount", "min": 0, "max": 0.1},
@@ -42,7 +42,7 @@ def platform() -> Operation:
     lake = Lake(settings=Settings(lake_uri=str(folder), memory_limit=512 * 1024 * 1024))
 
     def publish() -> dict[str, float]:
-        contract = Contract.model_validate({"rules": _RULES})
+        contract = Contract.model_validate({"rules": RULES})
         admission = admit(lake, TableName("tpch", "lineitem"), stream("lineitem"), contract)
         assert admission.receipt.rows_total == 6_001_215
         assert all(outcome.status == "passed" for outcome in admission.audit.outcomes)

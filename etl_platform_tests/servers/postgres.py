@@ -108,17 +108,22 @@ class PostgresDatabase:
 
 
 @contextmanager
-def serving(folder: Path) -> Generator[PostgresServer]:
-    """A PostgreSQL that keeps its data in ``folder`` and is gone afterwards."""
+def serving(folder: Path, **settings: str) -> Generator[PostgresServer]:
+    """A PostgreSQL that keeps its data in ``folder``, and is gone afterwards.
+
+    Data that is there already is served. ``settings`` are the server's, over those for tests.
+    """
     owner = pwd.getpwnam(_UNPRIVILEGED) if os.geteuid() == 0 else None
     if owner is not None:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     binaries = _binaries(folder, owner)
     data = folder / "data"
-    _run(owner, binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-         "--locale=C", "--no-sync")  # fmt: skip
+    if not data.exists():
+        _run(owner, binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+             "--locale=C", "--no-sync")  # fmt: skip
     port = _free_port()
-    options = [f"-c{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
+    chosen = {**_SETTINGS, **settings, "port": str(port)}
+    options = [f"-c{name}={value}" for name, value in chosen.items()]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [binaries / "postgres", "-D", data, *options],
@@ -147,7 +152,7 @@ def _binaries(folder: Path, owner: pwd.struct_passwd | None) -> Path:
     installed = Path(spec.origin).parent / "pginstall18"
     if owner is None or _can_traverse(installed / "bin"):
         return installed / "bin"
-    return shutil.copytree(installed, folder / "install") / "bin"
+    return shutil.copytree(installed, folder / "install", dirs_exist_ok=True) / "bin"
 
 
 def _can_traverse(path: Path) -> bool:
