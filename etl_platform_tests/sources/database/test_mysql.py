@@ -168,6 +168,41 @@ def test_cursors_and_windows_follow_moments_in_utc(mariadb, database):
     assert len(rows_of(database, table=table, window=day)) == 24
 
 
+@pytest.mark.parametrize(
+    "kind", ["varchar(9)", "varchar(9) CHARACTER SET latin1", "varchar(9) COLLATE utf8mb4_bin"]
+)
+@pytest.mark.parametrize("engine", ["mysql", "sqlalchemy"])
+def test_text_cursors_and_windows_go_by_bytes_as_the_lake_does_not_by_collation(
+    mariadb, database, kind, engine
+):
+    """By the usual collation 'B' sorts between 'a' and 'c', and 'b' and 'B ' are the same."""
+    words = ["A", "B", "B ", "B\t", "a", "b", "c", "é", "É", "z", ""]
+    mariadb.execute(
+        f"CREATE TABLE t (v {kind})",
+        "INSERT INTO t VALUES " + ", ".join(f"('{word}')" for word in words),
+    )
+    table = table_of(database, "t")
+    for bound in words:
+        after = Extraction(table=table, cursor=Cursor("v"), after=bound)
+        read = extract(database, after, engine=engine).read_all()["v"].to_pylist()
+        assert {word for word in read if word is not None} == {w for w in words if w >= bound}
+    window = Extraction(table=table, window=Window("v", "B", "b"))
+    read = extract(database, window, engine=engine).read_all()["v"].to_pylist()
+    assert sorted(read) == sorted(word for word in words if "B" <= word < "b")
+
+
+@pytest.mark.parametrize("kind", ["uuid", "enum('b','a')"])
+def test_columns_that_become_text_are_followed_as_text(mariadb, database, kind):
+    low, high = (
+        ("a", "b")
+        if "enum" in kind
+        else (f"{n}" * 8 + "-0000-0000-0000-" + f"{n}" * 12 for n in "12")
+    )
+    mariadb.execute(f"CREATE TABLE t (v {kind})", f"INSERT INTO t VALUES ('{low}'), ('{high}')")
+    after = Extraction(table=table_of(database, "t"), cursor=Cursor("v"), after=high)
+    assert extract(database, after).read_all()["v"].to_pylist() == [high]
+
+
 def test_a_connection_killed_in_the_middle_is_worth_a_retry(mariadb, database):
     mariadb.execute(
         "CREATE TABLE t AS SELECT seq AS id, repeat('x', 200) AS v FROM seq_1_to_200000"
