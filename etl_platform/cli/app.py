@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from etl_platform.cli import engines, inspect, query, receipts, revert, status
+from etl_platform.cli import anomalies, engines, inspect, query, receipts, revert, status
 from etl_platform.core.errors import EtlError
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ def _add(command: Callable[..., None], examples: str) -> None:
     app.command(help=text, epilog=examples)(command)
 
 
+_add(anomalies.anomalies, anomalies.EXAMPLES)
 _add(engines.engines, engines.EXAMPLES)
 _add(inspect.inspect, inspect.EXAMPLES)
 _add(query.query, query.EXAMPLES)

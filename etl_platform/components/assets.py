@@ -11,6 +11,7 @@ import dagster as dg
 from etl_platform.components.options import AssetOptions
 from etl_platform.core.errors import UnknownName
 from etl_platform.core.names import TableName
+from etl_platform.publishing.anomaly_checks import anomaly_specs, with_anomalies
 from etl_platform.publishing.checks import check_specs, referenced_tables
 from etl_platform.publishing.failures import Retries, run_errors
 
@@ -70,7 +71,7 @@ def build_asset(declared: TableAsset) -> dg.AssetsDefinition:
 
     def compute(context: dg.AssetExecutionContext) -> Iterator[Event]:
         with run_errors(context.retry_number, retries):
-            yield from body(context)
+            yield from with_anomalies(context, declared.table, options.watch, body(context))
 
     # Dagster reads this annotation and does not understand it as text.
     compute.__annotations__ = {"context": dg.AssetExecutionContext}
@@ -86,7 +87,10 @@ def build_asset(declared: TableAsset) -> dg.AssetsDefinition:
         owners=options.owners,
         group_name=options.group or declared.default_group,
         kinds=set(declared.kinds),
-        check_specs=check_specs(key, declared.contract),
+        check_specs=[
+            *check_specs(key, declared.contract),
+            *anomaly_specs(key, options.watch),
+        ],
         automation_condition=options.condition,
         freshness_policy=options.freshness.policy() if options.freshness else None,
         partitions_def=declared.partitions,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import dagster as dg
 from pydantic import Field, field_validator, model_validator
@@ -15,11 +15,27 @@ from etl_platform.components.timing import (
     automation_condition,
 )
 from etl_platform.core.errors import EtlError
+from etl_platform.publishing.anomaly_checks import Watch
 from etl_platform.publishing.declared import as_contract
 from etl_platform.publishing.failures import Retries
 
 if TYPE_CHECKING:
     from etl_platform.quality import Contract
+
+
+class Anomalies(Declaration):
+    """Metrics whose new values are compared with their history."""
+
+    metrics: list[str] = Field(
+        default=["rows", "gap"],
+        description="rows, size_bytes, gap (time since the last point), or column.metric: "
+        "null_share, distinct, mean, min, max, top_share.",
+        examples=[["rows", "amount.null_share"]],
+    )
+    sensitivity: Literal["low", "medium", "high"] = Field(
+        default="medium", description="How unusual a value must be."
+    )
+    severity: Literal["warn", "error"] = Field(default="warn", description="Of an anomaly.")
 
 
 class AssetOptions(Declaration):
@@ -44,6 +60,11 @@ class AssetOptions(Declaration):
     freshness: Freshness | None = Field(default=None, description="How old the asset may be.")
     schedule: Schedule | None = Field(
         default=None, description="Replaces the component's schedule for this asset."
+    )
+
+    anomalies: Anomalies | None = Field(
+        default=None,
+        description="A check for each of some metrics, as soon as its history is long enough.",
     )
 
     @field_validator("contract")
@@ -78,6 +99,12 @@ class AssetOptions(Declaration):
             ConfigError: when it refers to a place in Python that has none.
         """
         return as_contract(self.contract, where)
+
+    @property
+    def watch(self) -> Watch:
+        """The metrics to judge; none unless anomalies are declared."""
+        said = self.anomalies
+        return Watch(tuple(said.metrics), said.sensitivity, said.severity) if said else Watch()
 
     @cached_property
     def condition(self) -> dg.AutomationCondition[Any] | None:

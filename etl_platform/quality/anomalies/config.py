@@ -10,6 +10,7 @@ from etl_platform.core.errors import ConfigError
 
 Sensitivity = Literal["low", "medium", "high"]
 
+SENSITIVITIES: tuple[Sensitivity, ...] = ("low", "medium", "high")
 MINIMUM_HISTORY = 14
 """Points before the first verdict: two weeks of days."""
 
@@ -56,3 +57,15 @@ class Judging:
     @property
     def limits(self) -> Limits:
         return LIMITS[self.sensitivity]
+
+
+def judging(sensitivity: str) -> Judging:
+    """The configuration for a sensitivity that was given as text.
+
+    Raises:
+        ConfigError: there is no such sensitivity.
+    """
+    for known in SENSITIVITIES:
+        if sensitivity == known:
+            return Judging(known)
+    raise ConfigError(f"sensitivity is {sensitivity!r}", valid=", ".join(SENSITIVITIES))
