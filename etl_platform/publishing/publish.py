@@ -39,7 +39,8 @@ class Publication:
     the commit. ``schema_change`` is ``evolve`` or ``any``, see :meth:`Lake.publish`.
     ``descriptions`` are of columns, ``extra`` is further metadata of the materialisation, and
     ``outcome`` gives what is known only once the rows were read. ``apart`` is a SELECT of rows that
-    go to the quarantine whatever the contract says.
+    go to the quarantine whatever the contract says. ``batch`` is the identity of this work; by
+    default that of run and partition.
     """
 
     table: TableName
@@ -55,6 +56,7 @@ class Publication:
     extra: Mapping[str, dg.MetadataValue] = field(default_factory=dict[str, dg.MetadataValue])
     outcome: Callable[[], Mapping[str, Entry]] | None = None
     apart: str | None = None
+    batch: str | None = None
 
 
 def admit(
@@ -77,7 +79,7 @@ def admit(
         key=publication.key,
         partition_by=publication.partition_by if partition is None else (PARTITION_COLUMN,),
         partition=None if partition is None else {PARTITION_COLUMN: partition},
-        batch=batch_of(run, partition),
+        batch=publication.batch or batch_of(run, partition),
         run_id=run.run_id,
         watermark=publication.watermark,
         schema_change=publication.schema_change,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -19,6 +20,12 @@ from etl_platform.components.database_source.engine_metadata import engine_metad
 from etl_platform.components.database_source.engine_work import check_engine, describe_read
 from etl_platform.components.database_source.options import ExtractOptions
 from etl_platform.components.database_source.reading import Reading, type_policy
+from etl_platform.components.database_source.resuming import (
+    Prefix,
+    can_resume,
+    part_event,
+    retry_metadata,
+)
 from etl_platform.components.database_source.schema_policy import SchemaPolicy
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
@@ -107,7 +114,11 @@ class Load:
         comparison = self._comparison(context, reading)
         if comparison is not None:
             extra |= comparison.run(lake, database, resource.metastore())
-        extraction = reading.rows(context, lake, everything=_config(context, FULL_REFRESH))
+        everything = _config(context, FULL_REFRESH)
+        extraction = reading.rows(context, lake, everything=everything)
+        if self._resumes and not everything and can_resume(extraction, self.contract, database):
+            extraction = replace(extraction, ordered=True, parallel=1)
+        extra |= retry_metadata(context, lake, self.table, extraction.after)
         rows = None
         if self.options.count_source_rows is not False:
             rows = count_rows(database, extraction)
@@ -119,6 +130,10 @@ class Load:
                 metadata=extra,
             )
         publication = self._publication(context, reading.source, extra)
+        if publication.mode == "upsert":
+            # Another watermark is other work: a retry after a part is not that part again.
+            batch = f"{batch_of(context.run, None)}/after {extraction.after}"
+            publication = replace(publication, batch=batch)
         work, offered = describe_read(
             database,
             extraction,
@@ -134,14 +149,30 @@ class Load:
                 extract(database, extraction, engine=attempt.decision.engine) as reader,
             ):
                 stream = attempt.watch(reader)
+                prefix = None
+                if extraction.ordered and extraction.cursor is not None:
+                    prefix = Prefix(extraction.cursor.column, extraction.after)
+                    stream = prefix.until_fault(stream)
                 if self._marks is not None:
                     stream = with_mark(stream, self._marks)
                 told = replace(publication, outcome=partial(engine_metadata, attempt))
-                if apart is None:
-                    yield from publish(context, resource, stream, told)
-                else:
-                    with apart.split(lake, stream) as (kept, rest):
-                        yield from publish(context, resource, kept, replace(told, apart=rest))
+                with ExitStack() as splitting:
+                    rows_kept: object = stream
+                    if apart is not None:
+                        rows_kept, rest = splitting.enter_context(apart.split(lake, stream))
+                        told = replace(told, apart=rest)
+                    for event in publish(context, resource, rows_kept, told):
+                        # A part is no materialisation: that comes when the rest has been read.
+                        if prefix is None or not prefix.fault or is_check(event):
+                            yield event
+                if prefix is not None and prefix.fault is not None:
+                    watermark = lake.annotation(self.table, f"watermark:{prefix.column}")
+                    context.log.warning(
+                        "%s: the source was lost after %s rows, which are published; to go on "
+                        "after %s: %s", self.table, prefix.rows, watermark, prefix.fault,
+                    )  # fmt: skip
+                    yield part_event(self.table, prefix, watermark)
+                    raise prefix.fault
 
     def _followed(
         self,
@@ -226,8 +257,17 @@ class Load:
         )
 
     @property
+    def _resumes(self) -> bool:
+        return self.options.incremental is not None and self.options.incremental.resume
+
+    @property
     def _marks(self) -> str | None:
         return self.options.incremental.marks if self.options.incremental else None
+
+
+def is_check(event: Event) -> bool:
+    """Whether it tells about a rule, which a part may break too."""
+    return isinstance(event, dg.AssetCheckResult)
 
 
 def _config(context: dg.AssetExecutionContext, name: str) -> bool:

@@ -76,6 +76,12 @@ class Incremental(Declaration):
         "duration for times, a number for numbers.",
         examples=["1h"],
     )
+    resume: bool = Field(
+        default=True,
+        description="Read in the cursor's order over one connection (PostgreSQL, MariaDB, MySQL): "
+        "when the connection is lost, what arrived is published, and the retry goes on from there "
+        "instead of from the beginning. Costs a sort in the source where the cursor has no index.",
+    )
     deletes: Deletes = Field(
         default=Deletes(mode="ignore"), description="Rows that the source has deleted."
     )

@@ -89,6 +89,8 @@ class Extraction:
         parallel: most connections that may read a whole table at once, on one snapshot; None lets
             its size and this process's processors decide, 1 never does. Engines and databases that
             cannot share a snapshot read with one connection. Several give rows in no order.
+        ordered: rows come in the cursor's order, over one connection, so that a read which is cut
+            off has delivered everything below the last value.
 
     Raises:
         ConfigError: the combination makes no sense.
@@ -103,12 +105,17 @@ class Extraction:
     policy: TypePolicy = field(default_factory=TypePolicy)
     types: Mapping[str, str] = field(default_factory=dict[str, str])
     parallel: int | None = None
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         if (self.table is None) == (self.query is None):
             raise ConfigError("an extraction reads either a table or a query, not both or neither")
         if self.params and self.query is None:
             raise ConfigError("params belong to a query", fix="remove params, or write a query")
+        if self.ordered and (self.cursor is None or self.parallel != 1):
+            raise ConfigError(
+                "an ordered extraction needs a cursor, and one connection", fix="set parallel: 1"
+            )
         if self.after is not None and self.cursor is None:
             raise ConfigError("a watermark needs a cursor", fix="set cursor: to the column's name")
         if self.parallel is not None and self.parallel < 1:

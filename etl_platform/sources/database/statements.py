@@ -51,14 +51,18 @@ def plan_read(connection: Connection, dialect: Dialect, extraction: Extraction) 
     conditions = _conditions(
         dialect, extraction, source, {column.name: column for column in columns}
     )
-    return ReadPlan(statement.where(*conditions), columns, source)
+    statement = statement.where(*conditions)
+    if extraction.ordered and extraction.cursor is not None:
+        statement = statement.order_by(source.c[extraction.cursor.column])
+    return ReadPlan(statement, columns, source)
 
 
 def count_statement(plan: ReadPlan) -> Select[Any]:
     """Count the rows that the plan's statement returns."""
     import sqlalchemy as sa
 
-    rows = plan.statement.with_only_columns(sa.func.count(), maintain_column_froms=False)
+    unordered = plan.statement.order_by(None)
+    rows = unordered.with_only_columns(sa.func.count(), maintain_column_froms=False)
     return rows.select_from(plan.source)
 
 
