@@ -142,5 +142,11 @@ def test_scaffolding_writes_a_component_that_passes_the_check(acme: Path) -> Non
         *("--url", "env://CRM_URL", "--target-schema", "crm"),
     )
     assert scaffolded.returncode == 0, scaffolded.stdout + scaffolded.stderr
+    sink = command(
+        acme,
+        *("dg", "scaffold", "defs", "etl_platform.DatabaseSinkComponent", "warehouse"),
+        *("--source", "crm.people"),
+    )
+    assert sink.returncode == 0, sink.stdout + sink.stderr
     checked = command(acme, "dg", "check", "yaml")
     assert checked.returncode == 0, checked.stdout

@@ -12,6 +12,7 @@ from etl_platform.components.database_sink.loading import SinkTable
 from etl_platform.components.database_sink.options import SinkOptions
 from etl_platform.components.database_sink.resource import DatabaseSinkResource
 from etl_platform.components.database_sink.reverting import revert_job
+from etl_platform.components.database_sink.scaffolder import DatabaseSinkScaffolder
 from etl_platform.components.options import Retrying
 from etl_platform.components.schedules import build_jobs
 from etl_platform.components.timing import Schedule
@@ -23,6 +24,7 @@ from etl_platform.publishing.failures import run_errors
 from etl_platform.sinks.database.load import Target
 
 
+@dg.scaffold_with(DatabaseSinkScaffolder)
 class DatabaseSinkComponent(dg.Component, dg.Model, dg.Resolvable):
     """Tables of the lake as tables of a database: gated, loaded once, compared, revertible."""
 
