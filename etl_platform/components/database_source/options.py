@@ -129,6 +129,13 @@ class ExtractOptions(AssetOptions):
         "measured speed, see etl engines.",
         examples=["sqlalchemy"],
     )
+    parallel: int | None = Field(
+        default=None,
+        description="Most connections that may read a whole table at once, on one snapshot. "
+        "Default: by the table's size and this process's processors. Databases and engines that "
+        "cannot share a snapshot read with one.",
+        examples=[4],
+    )
     schema_change: Literal["evolve", "freeze", "quarantine", "any"] | None = Field(
         default=None,
         description="When the source's columns are no longer those of the table, which is found "
@@ -142,6 +149,13 @@ class ExtractOptions(AssetOptions):
         default=None,
         description="Observe the number of rows in the source before each load; default true.",
     )
+
+    @field_validator("parallel")
+    @classmethod
+    def _some_connection(cls, value: int | None) -> int | None:
+        if value is not None and value < 1:
+            raise ValueError("parallel is a number of connections, 1 or more")
+        return value
 
     @model_validator(mode="after")
     def _one_way(self) -> ExtractOptions:

@@ -59,6 +59,7 @@ class Reading:
             params=self.parameters,
             policy=type_policy(self.options),
             types=self.types,
+            parallel=self.options.parallel,
         )
 
     def keys(self) -> Extraction:
