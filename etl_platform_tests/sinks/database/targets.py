@@ -29,6 +29,11 @@ class TargetDatabase(Protocol):
 
     def query(self, sql: str) -> list[tuple[Any, ...]]: ...
 
+    @property
+    def statements(self) -> str:
+        """What the server wrote of the statements that it was sent; empty where there is none."""
+        ...
+
 
 @dataclass(frozen=True)
 class PostgresTargetDatabase:
@@ -38,6 +43,10 @@ class PostgresTargetDatabase:
     @property
     def url(self) -> str:
         return self.database.url
+
+    @property
+    def statements(self) -> str:
+        return self.database.server.statements
 
     def execute(self, *statements: str) -> None:
         self.database.execute(*statements)
@@ -55,6 +64,10 @@ class MariaDbTargetDatabase:
     @property
     def url(self) -> str:
         return self.database.url
+
+    @property
+    def statements(self) -> str:
+        return self.database.server.statements
 
     def execute(self, *statements: str) -> None:
         self.database.execute(*statements)
@@ -83,6 +96,8 @@ class SqliteTargetDatabase:
     path: Path
     kind: str = "sqlite"
 
+    statements: str = ""
+
     @property
     def url(self) -> str:
         return f"sqlite:///{self.path}"
@@ -105,6 +120,8 @@ class SqliteTargetDatabase:
 class DuckDbTargetDatabase:
     path: Path
     kind: str = "duckdb"
+
+    statements: str = ""
 
     @property
     def url(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -158,11 +159,18 @@ def test_columns_that_are_missing_on_one_side_are_named(warehouse: Warehouse) ->
 
 
 @pytest.mark.parametrize("mode", LoadMode)
-@pytest.mark.parametrize("name", ['x"; DROP TABLE victim; --', "O'Brien %s :v $1 {} \\ é"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        'x"; DROP TABLE victim; --',
+        "O'Brien %s :v $1 {} \\ é",
+        "select `; DROP TABLE victim; /*\n# %% \\'",
+    ],
+)
 def test_hostile_names_and_values_are_only_names_and_values(
     warehouse: Warehouse, mode: LoadMode, name: str
 ) -> None:
-    warehouse.database.execute("CREATE TABLE victim (id int)")
+    warehouse.database.execute("CREATE TABLE victim (id int)", "INSERT INTO victim VALUES (7)")
     target = Target(name)
     column = f"{name} c"
     kept = timedelta(days=1)
@@ -175,4 +183,7 @@ def test_hostile_names_and_values_are_only_names_and_values(
     quoted_column = '"' + column.replace('"', '""') + '"'
     assert warehouse.database.query(f"SELECT id, {quoted_column} FROM {quoted}") == [(1, name)]
     assert warehouse.sink.reconcile(rows, target).equal or mode is LoadMode.SCD2
-    assert warehouse.database.query("SELECT * FROM victim") == []
+    assert warehouse.database.query("SELECT * FROM victim") == [(7,)]
+    # A server's log shows each statement where it begins.
+    begun = r"(?:statement: |execute [^:]*: |Query\s)\s*DROP TABLE victim"
+    assert re.findall(begun, warehouse.database.statements) == []
