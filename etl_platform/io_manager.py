@@ -7,7 +7,7 @@ handed over without it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import dagster as dg
 from pydantic import Field
@@ -25,6 +25,9 @@ from etl_platform.publishing.publish import (
 )
 from etl_platform.publishing.reading import read_table
 from etl_platform.resources import LakeResource
+
+if TYPE_CHECKING:
+    from etl_platform.quality import Audit
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
@@ -55,15 +58,15 @@ class LakeIOManager(dg.ConfigurableIOManager):
         step = context.step_context
         with run_errors(step.previous_attempt_count, self._retries):
             lake = self.lake.lake()
-            results: list[dg.AssetCheckResult] = []
+            results: list[tuple[str | None, dg.AssetCheckResult]] = []
             for publication, data in _publications(context, obj):
                 try:
                     admission = admit(self.lake, lake, data, publication, step.dagster_run)
                 except ContractViolation as violation:
-                    results += check_results(context.asset_key, violation.audit)
+                    results += _of_partition(context, violation.audit, publication.partition)
                     yield from _evaluations(context, results)
                     raise violation_failure(violation) from violation
-                results += check_results(context.asset_key, admission.audit)
+                results += _of_partition(context, admission.audit, publication.partition)
                 metadata = materialization_metadata(lake, publication, admission)
                 if publication.partition is None:
                     context.add_output_metadata(metadata)
@@ -137,14 +140,20 @@ def _publications(context: dg.OutputContext, obj: object) -> Iterator[tuple[Publ
         yield publication, obj if parts is None else parts[key]
 
 
+def _of_partition(
+    context: dg.OutputContext, audit: Audit, partition: str | None
+) -> list[tuple[str | None, dg.AssetCheckResult]]:
+    return [(partition, result) for result in check_results(context.asset_key, audit)]
+
+
 def _evaluations(
-    context: dg.OutputContext, results: Sequence[dg.AssetCheckResult]
+    context: dg.OutputContext, results: Sequence[tuple[str | None, dg.AssetCheckResult]]
 ) -> Iterator[dg.DagsterEvent]:
     """Record results of checks that the asset has; failures last, since the last is shown."""
     step = context.step_context
     assets_def = step.job_def.asset_layer.get(context.asset_key).assets_def
     specs = {spec.name: spec for spec in assets_def.check_specs}
-    for result in sorted(results, key=lambda found: not found.passed):
+    for partition, result in sorted(results, key=lambda found: not found[1].passed):
         spec = specs.get(result.check_name or "")
         if spec is None:
             continue
@@ -158,5 +167,6 @@ def _evaluations(
                 severity=result.severity,
                 description=result.description,
                 blocking=spec.blocking,
+                partition=partition if spec.partitions_def is not None else None,
             ),
         )

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations`: Dagster reads these assets' annotations as objects.
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import duckdb
@@ -165,6 +166,37 @@ DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-04")
 def visits(context: dg.AssetExecutionContext):
     frames = {key: pl.DataFrame({"day": [key], "n": [1]}) for key in context.partition_keys}
     return frames if len(frames) > 1 else next(iter(frames.values()))
+
+
+def test_each_partition_has_check_results_of_its_own(
+    lake: Lake, instance: dg.DagsterInstance
+) -> None:
+    days = dg.StaticPartitionsDefinition(["good", "bad"])
+
+    @lake_asset(
+        contract={"rules": [{"rule": "expression", "expression": "n > 0", "action": "warn"}]},
+        partitions_def=days,
+    )
+    def counted(context: dg.AssetExecutionContext) -> pl.DataFrame:
+        return pl.DataFrame({"n": [1 if context.partition_key == "good" else -1]})
+
+    for partition in ("good", "bad"):
+        assert run(counted, instance=instance, partition=partition).success
+    events = instance.get_records_for_run
+    found = {
+        evaluation.partition: evaluation
+        for record in instance.get_run_records()
+        for entry in events(
+            record.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        ).records
+        if (evaluation := entry.event_log_entry.dagster_event.asset_check_evaluation_data)
+    }
+    assert {key: evaluation.passed for key, evaluation in found.items()} == {
+        "good": True,
+        "bad": False,
+    }
+    page = found["bad"].metadata["report"].value
+    assert "expression_n" in Path(page).read_text()
 
 
 def test_a_partition_is_read_by_itself_several_and_all_together(

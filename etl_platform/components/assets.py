@@ -57,7 +57,7 @@ def check_contract_columns(contract: Contract, columns: Collection[str], where: 
         UnknownName: with the nearest column's name.
     """
     for rule in contract.rules:
-        for column in rule.columns:
+        for column in rule.reads:
             if column not in columns:
                 raise UnknownName(f"column in rule {rule.name!r}", column, columns, where=where)
 
@@ -88,7 +88,7 @@ def build_asset(declared: TableAsset) -> dg.AssetsDefinition:
         group_name=options.group or declared.default_group,
         kinds=set(declared.kinds),
         check_specs=[
-            *check_specs(key, declared.contract),
+            *check_specs(key, declared.contract, declared.partitions),
             *anomaly_specs(key, options.watch),
         ],
         automation_condition=options.condition,

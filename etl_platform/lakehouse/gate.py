@@ -19,9 +19,11 @@ from etl_platform.core.errors import TransientError
 from etl_platform.core.names import TableName
 from etl_platform.core.staged import Staged
 from etl_platform.lakehouse.lake import Lake
+from etl_platform.lakehouse.previous import previous_rows
 from etl_platform.lakehouse.publish import SchemaChange, digest
 from etl_platform.lakehouse.receipt import Mode, Receipt
 from etl_platform.quality import Audit, Contract, ContractViolation, audit
+from etl_platform.quality.report import write_report
 
 if TYPE_CHECKING:
     import duckdb
@@ -89,8 +91,10 @@ def admit(
                 contract,
                 relation_of=lambda name: lake.relation_sql(name) if lake.exists(name) else None,
                 existing=_existing(lake, table, mode, partition, batch),
+                previous_rows=previous_rows(lake, table, mode, partition),
             )
             audited = time.perf_counter()
+            found = _with_report(lake, found, partition, run_id)
             if found.blocking:
                 _record_audit(metastore, lake, table, found, None, run_id)
                 raise ContractViolation(found)
@@ -123,6 +127,18 @@ def admit(
     }
     _record(metastore, lake, table, found, receipt, partition, run_id)
     return Admission(receipt, found, quarantine, stages, kept)
+
+
+def _with_report(
+    lake: Lake, found: Audit, partition: Mapping[str, Any] | None, run_id: str | None
+) -> Audit:
+    """Keep the validation report; a batch is not refused because a page cannot be written."""
+    try:
+        file = write_report(lake.uri, found, run_id=run_id, partition=partition)
+    except OSError as error:
+        _log.warning("%s: the validation report was not kept: %s", found.table, error)
+        return found
+    return found if file is None else replace(found, report=str(file))
 
 
 def _existing(

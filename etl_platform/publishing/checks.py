@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -18,18 +19,28 @@ _CELL_CHARACTERS = 200
 Cell = str | int | float | bool | None
 
 
-def check_specs(key: dg.AssetKey, contract: Contract) -> list[dg.AssetCheckSpec]:
-    """One spec per rule, named as the rule; those that block publishing are blocking."""
-    return [
-        dg.AssetCheckSpec(
-            rule.name,
-            asset=key,
-            description=rule.description,
-            blocking=rule.action == "block",
-            metadata={"severity": rule.severity, "action": rule.action},
-        )
-        for rule in contract.rules
-    ]
+def check_specs(
+    key: dg.AssetKey, contract: Contract, partitions: dg.PartitionsDefinition[Any] | None = None
+) -> list[dg.AssetCheckSpec]:
+    """One spec per rule, named as the rule; those that block publishing are blocking.
+
+    Args:
+        partitions: those of the asset: each partition then has results of its own.
+    """
+    with warnings.catch_warnings():
+        # Dagster previews partitioned checks and says so for each of them at every load.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return [
+            dg.AssetCheckSpec(
+                rule.name,
+                asset=key,
+                description=rule.description,
+                blocking=rule.action == "block",
+                metadata={"severity": rule.severity, "action": rule.action},
+                partitions_def=partitions,
+            )
+            for rule in contract.rules
+        ]
 
 
 def referenced_tables(table: TableName, contract: Contract) -> set[TableName]:
@@ -52,7 +63,7 @@ def check_results(key: dg.AssetKey, audit: Audit) -> Iterator[dg.AssetCheckResul
             check_name=outcome.rule.name,
             severity=_severity(outcome.rule),
             description=_summary(outcome),
-            metadata=_metadata(outcome),
+            metadata=_metadata(outcome, audit.report),
         )
 
 
@@ -101,7 +112,7 @@ def _summary(outcome: Outcome) -> str:
     return "; ".join([": ".join(parts) or "broken", ending])
 
 
-def _metadata(outcome: Outcome) -> Mapping[str, dg.MetadataValue]:
+def _metadata(outcome: Outcome, report: str | None) -> Mapping[str, dg.MetadataValue]:
     entries = {
         "failed_rows": Entry(dg.MetadataValue.int(outcome.failed_rows)),
         "checked_rows": Entry(dg.MetadataValue.int(outcome.checked_rows)),
@@ -112,6 +123,8 @@ def _metadata(outcome: Outcome) -> Mapping[str, dg.MetadataValue]:
         entries["sample"] = table_value(_relevant_first(outcome))
     if outcome.lake_sql:
         entries["sql"] = Entry(_sql(outcome.lake_sql), shorten_text(outcome.lake_sql, _sql))
+    if report is not None and outcome.failed_rows:
+        entries["report"] = Entry(dg.MetadataValue.path(report))
     return fit(entries)
 
 

@@ -55,7 +55,7 @@ def lake_asset(
         declared = Declared.of(contract, mode, merge_key, where=str(table))
         return dg.asset(
             key=asset_key,
-            check_specs=check_specs(asset_key, declared.contract),
+            check_specs=check_specs(asset_key, declared.contract, options.get("partitions_def")),
             metadata={**(metadata or {}), **declared.to_metadata()},
             io_manager_key=io_manager_key,
             **options,

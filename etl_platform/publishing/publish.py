@@ -179,6 +179,8 @@ def materialization_metadata(
     if admission.quarantine is not None:
         entries["quarantined_rows"] = Entry(value.int(admission.quarantine.rows_inserted))
         entries["quarantine_table"] = Entry(value.text(publication.table.quarantine.sql))
+    if audit.report is not None:
+        entries["validation_report"] = Entry(value.path(audit.report))
     unchecked = not_run(audit)
     if unchecked:
         text = "\n".join(f"{name}: {reason}" for name, reason in unchecked.items())

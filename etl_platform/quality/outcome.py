@@ -100,6 +100,7 @@ class Audit:
         rejected_sql: SELECT of the rows to quarantine, whole, with ``_rule`` (comma-separated names
             of the rules that the row breaks) and ``_reason``; None when there are none.
         seconds: wall time of the audit.
+        report: the file of the validation report, where one was kept.
     """
 
     table: TableName
@@ -108,6 +109,7 @@ class Audit:
     seconds: float = 0.0
     kept_sql: str | None = None
     rejected_sql: str | None = None
+    report: str | None = None
 
     @property
     def blocking(self) -> tuple[Outcome, ...]:
