@@ -12,17 +12,21 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.core.duck import connect, literal, quote, read_parquet
-from etl_platform.core.errors import TransientError
+from etl_platform.core.errors import PermanentError, TransientError
 from etl_platform.core.names import TableName
 from etl_platform.core.staged import Staged
 from etl_platform.lakehouse.lake import Lake
 from etl_platform.lakehouse.previous import previous_rows
+from etl_platform.lakehouse.profiles import write_profile
 from etl_platform.lakehouse.publish import SchemaChange, digest
 from etl_platform.lakehouse.receipt import Mode, Receipt
-from etl_platform.quality import Audit, Contract, ContractViolation, audit
+from etl_platform.quality import Audit, Contract, ContractViolation, Profile, audit
+from etl_platform.quality.profile import LevelChoice
+from etl_platform.quality.profiling import profile_staged
 from etl_platform.quality.report import write_report
 
 if TYPE_CHECKING:
@@ -36,13 +40,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What came of one batch at the gate. ``stages`` holds seconds for write, audit and publish."""
+    """What came of one batch at the gate. ``stages`` holds seconds for write, audit and publish.
+
+    ``profile_file`` is the full profile, None when the batch has none.
+    """
 
     receipt: Receipt
     audit: Audit
     quarantine: Receipt | None
     stages: Mapping[str, float]
     staged: Staged
+    profile_file: Path | None = None
 
 
 def admit(
@@ -62,6 +70,7 @@ def admit(
     schema_change: SchemaChange = "evolve",
     metastore: Metastore | None = None,
     apart: str | None = None,
+    profile: LevelChoice = "auto",
 ) -> Admission:
     """Stage ``data``, audit it, and publish what the contract lets through.
 
@@ -72,6 +81,7 @@ def admit(
         metastore: where receipt, audit and profile are recorded too; a failure to record never
             undoes a commit.
         apart: a SELECT of further rows for the quarantine, with ``_rule`` and ``_reason``.
+        profile: how much the profile says; ``auto`` is ``full`` where that takes little.
         Others: as for :meth:`Lake.stage` and :meth:`Lake.publish`.
 
     Raises:
@@ -92,6 +102,7 @@ def admit(
                 relation_of=lambda name: lake.relation_sql(name) if lake.exists(name) else None,
                 existing=_existing(lake, table, mode, partition, batch),
                 previous_rows=previous_rows(lake, table, mode, partition),
+                level=profile,
             )
             audited = time.perf_counter()
             found = _with_report(lake, found, partition, run_id)
@@ -106,8 +117,8 @@ def admit(
                 kept = lake.stage(table, con.sql(found.kept_sql), partition_by)
                 lake.discard(staged)
                 # The profile is of what readers will see, without the rows kept aside.
-                published = audit(con, kept, Contract(), relation_of=lambda _: None)
-                found = replace(found, profile=published.profile)
+                seen = profile_staged(con, kept, found.profile.level, found.outcomes)
+                found = replace(found, profile=seen)
         receipt = lake.publish(
             kept,
             mode,
@@ -126,7 +137,8 @@ def admit(
         "publish": round(time.perf_counter() - audited, 4),
     }
     _record(metastore, lake, table, found, receipt, partition, run_id)
-    return Admission(receipt, found, quarantine, stages, kept)
+    file = _keep_profile(lake, table, found.profile, receipt, partition)
+    return Admission(receipt, found, quarantine, stages, kept, file)
 
 
 def _with_report(
@@ -265,3 +277,29 @@ def _record(
             receipt.version_after,
             error,
         )
+
+
+def _keep_profile(
+    lake: Lake,
+    table: TableName,
+    profile: Profile,
+    receipt: Receipt,
+    partition: Mapping[str, Any] | None,
+) -> Path | None:
+    """Write the full profile beside the table. The commit stands whatever happens here."""
+    if profile.sketch is None or receipt.skipped:
+        return None
+    before = receipt.version_before
+    try:
+        earlier = None
+        if receipt.mode is Mode.APPEND and before is not None:
+            earlier = lake.profile(table, before)
+        return write_profile(lake.uri, table, receipt, profile, partition, earlier)
+    except (OSError, PermanentError) as error:
+        _log.warning(
+            "%s version %s is published, but its profile was not kept: %s",
+            table,
+            receipt.version_after,
+            error,
+        )
+        return None

@@ -13,7 +13,7 @@ from etl_platform.core.errors import UnknownName
 from etl_platform.core.names import TableName
 from etl_platform.core.settings import Settings, get_settings
 from etl_platform.core.staged import DataFile, Staged
-from etl_platform.lakehouse import maintenance, publish, staging
+from etl_platform.lakehouse import maintenance, profiles, publish, staging
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
 from etl_platform.lakehouse.publish import SchemaChange
 from etl_platform.lakehouse.receipt import Commit, Mode, Receipt
@@ -22,6 +22,8 @@ from etl_platform.lakehouse.reconcile import Missing, Reconciliation, reconcile
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
+
+    from etl_platform.quality import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,10 @@ class Lake:
         """A fact carried by the table's newest version, or None."""
         found = open_snapshot(self.uri, table, None, self.storage_options)
         return None if found is None else found.annotations().get(key)
+
+    def profile(self, table: TableName, version: int | None = None) -> Profile | None:
+        """The full profile of a version, from kept profiles; None when it was not profiled."""
+        return profiles.table_profile(self.uri, self.snapshot(table, version))
 
     def revert(self, table: TableName, to_version: int, run_id: str | None = None) -> Receipt:
         """Make an earlier version the newest one. See :func:`lakehouse.maintenance.revert`."""

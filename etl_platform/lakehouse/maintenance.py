@@ -14,6 +14,7 @@ from etl_platform.core.staged import DataFile
 from etl_platform.lakehouse.changes import Changes
 from etl_platform.lakehouse.commit import commit, commit_properties
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
+from etl_platform.lakehouse.profiles import forget_profiles
 from etl_platform.lakehouse.receipt import Mode, Receipt, version_of
 from etl_platform.lakehouse.staging import discard_staged, stage
 
@@ -138,6 +139,7 @@ def vacuum(
         if str(relative) not in wanted and file.stat().st_mtime <= newest_orphan:
             file.unlink()
             removed.append(str(relative))
+    removed += forget_profiles(root, current.table, keep)
     _remove_empty_folders(folder)
     return removed
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from etl_platform.lakehouse.gate import Admission
     from etl_platform.lakehouse.publish import SchemaChange
     from etl_platform.quality import Contract
+    from etl_platform.quality.profile import LevelChoice
 
 PARTITION_COLUMN = "_partition"
 """Text column that holds the Dagster partition key in every partitioned table."""
@@ -37,6 +38,7 @@ class Publication:
     ``partition`` is the Dagster partition key: the rows replace that partition, and each carries
     the key in the column ``_partition``. ``watermark`` is the column whose largest value is kept in
     the commit. ``schema_change`` is ``evolve`` or ``any``, see :meth:`Lake.publish`.
+    ``profile`` is how much the profile says, see :data:`LevelChoice`.
     ``descriptions`` are of columns, ``extra`` is further metadata of the materialisation, and
     ``outcome`` gives what is known only once the rows were read. ``apart`` is a SELECT of rows that
     go to the quarantine whatever the contract says. ``batch`` is the identity of this work; by
@@ -51,6 +53,7 @@ class Publication:
     partition: str | None = None
     watermark: str | None = None
     schema_change: SchemaChange = "evolve"
+    profile: LevelChoice = "auto"
     descriptions: Mapping[str, str] = field(default_factory=dict[str, str])
     lineage: Lineage | None = None
     extra: Mapping[str, dg.MetadataValue] = field(default_factory=dict[str, dg.MetadataValue])
@@ -83,6 +86,7 @@ def admit(
         run_id=run.run_id,
         watermark=publication.watermark,
         schema_change=publication.schema_change,
+        profile=publication.profile,
         metastore=resource.metastore(),
         apart=publication.apart,
     )
@@ -193,6 +197,10 @@ def materialization_metadata(
     )
     if publication.lineage:
         entries["dagster/column_lineage"] = lineage_entry(publication.lineage)
+    if profile.score is not None:
+        entries["quality_score"] = Entry(value.float(profile.score.total))
+    if admission.profile_file is not None:
+        entries["profile_file"] = Entry(value.path(str(admission.profile_file)))
     summary = profile.summary_markdown()
     entries["profile"] = Entry(value.md(summary), shorten_text(summary, value.md))
     return fit(entries)

@@ -13,11 +13,12 @@ from etl_platform.core.staged import Staged
 from etl_platform.quality.contract import Contract
 from etl_platform.quality.evidence import outcome_of, sql_errors
 from etl_platform.quality.facts import Facts, RelationOf
-from etl_platform.quality.look import columns_to_count, frequent_values, is_countable
+from etl_platform.quality.look import columns_to_count
 from etl_platform.quality.masking import Masks
 from etl_platform.quality.outcome import Audit
 from etl_platform.quality.plan import plan_audit
-from etl_platform.quality.profiling import build_profile
+from etl_platform.quality.profile import LevelChoice
+from etl_platform.quality.profiling import build_profile, look, measures
 from etl_platform.quality.quarantine import kept_sql, rejected_sql
 from etl_platform.quality.scan import scan
 
@@ -34,6 +35,7 @@ def audit(
     existing: str | None = None,
     previous_rows: int | None = None,
     now: datetime | None = None,
+    level: LevelChoice = "basic",
 ) -> Audit:
     """Judge every rule of a contract on staged files and profile them.
 
@@ -46,6 +48,7 @@ def audit(
         existing: FROM-able SQL of rows that stay in the table beside the staged ones (append).
         previous_rows: rows of the batch before this one, None when there was none.
         now: against what ages are measured; the current moment when None.
+        level: how much the profile says.
 
     Raises:
         UnknownName, ConfigError: the contract does not fit the table.
@@ -63,9 +66,8 @@ def audit(
     moment = now or datetime.now(UTC)
     facts = Facts(staged, counted, relation_of, existing, columns_of, previous_rows, moment)
     facts = replace(facts, shown=Masks(con, facts).shown)
-    measured = [f.name for f in staged.schema if is_countable(f.type) and f.name not in counted]
-    frequent = dict(frequent_values(con, facts.relation, measured if facts.rows else []))
-    plan = plan_audit(contract, facts, frequent)
+    seen = look(con, facts, level)
+    plan = plan_audit(contract, facts, measures(facts, seen))
     with sql_errors(con, staged, contract):
         scanned = scan(con, plan)
         outcomes = tuple(
@@ -76,7 +78,7 @@ def audit(
     return Audit(
         table=staged.table,
         outcomes=outcomes,
-        profile=build_profile(facts, scanned, frequent),
+        profile=build_profile(con, facts, seen, scanned, outcomes),
         seconds=time.perf_counter() - started,
         kept_sql=kept_sql(facts, aside) if aside else None,
         rejected_sql=rejected_sql(facts, aside) if aside else None,

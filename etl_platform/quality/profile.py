@@ -1,57 +1,219 @@
-"""What a batch looks like: counts, nulls, distinct values, bounds, means, frequent values."""
+"""What a batch or a table looks like, and how sure each number of it is."""
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
 from pydantic import BaseModel, ConfigDict
 
-from etl_platform.quality.values import JsonValue, shortened
+from etl_platform.quality.profiles.markdown import summary_markdown
+from etl_platform.quality.profiles.sketch import ProfileSketch
+from etl_platform.quality.values import JsonValue
 
-_BLOCKS = " ▏▎▍▌▋▊▉█"
-_BAR_CHARACTERS = 5
-_SHOWN_COLUMNS = 50
-_SHOWN_VALUE = 24
+Level: TypeAlias = Literal["full", "basic", "off"]
+"""``off``: what the files' statistics tell. ``basic``: everything for columns with few distinct
+values; bounds, means, estimated distinct counts for the others. ``full``: everything for all."""
+
+LevelChoice: TypeAlias = Literal["auto", "full", "basic", "off"]
+"""``auto``: ``full`` where the values to sketch are at most five million, which takes about half a
+second of processor time; else ``basic``, which takes no more than the rules do anyway."""
 
 
-class ColumnProfile(BaseModel):
-    """One column of a batch.
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+
+class Histogram(_Part):
+    """Rows in bins of equal width between the smallest and the largest finite value.
+
+    Attributes:
+        edges: one more than bins; numbers, or ISO 8601 text for dates and times. A bin holds its
+            lower edge, the last one both.
+        rows: per bin.
+        error: each bin's share of all values is right within this (99 % confidence); 0 is exact.
+    """
+
+    edges: tuple[JsonValue, ...]
+    rows: tuple[int, ...]
+    error: float = 0.0
+
+
+class Pattern(_Part):
+    """A shape of texts (``A`` capital, ``a`` letter, ``9`` digit, ``+`` more than four of them)."""
+
+    shape: str
+    rows: int
+
+
+class TextProfile(_Part):
+    """Texts of a column; lengths are characters (bytes for binary) and exact.
+
+    Attributes:
+        patterns: most frequent shapes, with how many of the ``looked_at`` rows have them.
+        looked_at: rows whose shape was taken.
+        sampled: whether those are a sample: 4,096 rows in evenly spread runs of 128.
+        untidy: of ``looked_at``, rows with blanks around the text or a placeholder such as ``n/a``.
+    """
+
+    min_length: int | None = None
+    mean_length: float | None = None
+    max_length: int | None = None
+    patterns: tuple[Pattern, ...] = ()
+    looked_at: int = 0
+    sampled: bool = False
+    untidy: int = 0
+
+
+class TimeProfile(_Part):
+    """Days that occur between the first and the last; exact. Gaps are (first, last) missing day.
+
+    ``missing_days`` counts all days without a row; ``gaps`` are the five longest, longest first.
+    """
+
+    days: int
+    missing_days: int
+    gaps: tuple[tuple[str, str], ...] = ()
+
+
+class NestedProfile(_Part):
+    """Lists and maps by length, structs by field; exact.
+
+    Attributes:
+        fields: of a struct, each field with the number of rows in which it has no value.
+    """
+
+    min_length: int | None = None
+    mean_length: float | None = None
+    max_length: int | None = None
+    empty: int = 0
+    fields: tuple[tuple[str, int], ...] = ()
+
+
+class ColumnProfile(_Part):
+    """One column. Values of personal data are masked, and have neither bounds nor quantiles.
 
     Attributes:
         dtype: the lake type's name.
         nulls: number of null rows.
-        distinct: number of distinct non-null values; exact or a HyperLogLog estimate whose standard
-            error is 3.5 % (see ``distinct_exact``). None for nested columns.
-        min: smallest non-null value, NaN left out, as JSON can hold it; None for nested, binary and
-            all-null columns.
-        max: largest value, likewise.
+        distinct: number of distinct non-null values (NaN is one). None for nested columns.
+        distinct_error: relative standard error of ``distinct``; 0 when ``distinct_exact``.
+        min, max: bounds of non-null values, NaN left out, as JSON can hold them; None for nested,
+            binary, personal and all-null columns.
         bounds_exact: False when min and max are shortened text that only bounds the values.
-        mean: of numbers (NaN left out) and truth values (share of true); None for other types and
-            when not finite.
-        top: frequent values with their exact numbers of rows, most frequent first. Of a column with
-            many distinct values only values that fill at least 1 % of a sample are counted.
+        mean, std, skewness, kurtosis: of numbers (NaN left out) and, mean only, truth values (share
+            of true); None when a value is infinite. ``std`` is that of a sample (n - 1), the others
+            are those of the population, ``kurtosis`` is excess. Exact but for rounding.
+        nan, infinite, zero, negative: rows with such numbers; None where that was not looked at.
+        quantiles: pairs of share and value; days and times as ISO 8601 text.
+        quantile_error: the share of rows up to a quantile's value is right within this (99 %
+            confidence); 0 is exact.
+        top: frequent values with their rows, most frequent first.
+        top_error: each of these numbers is too small by at most this many rows.
+        unlisted_rows: no other value has more rows than this; None when that is not known (basic
+            profiles look for frequent values in a sample).
+        pii: kind of personal data, see :class:`~etl_platform.quality.pii.PiiKind`.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     dtype: str
     nulls: int
     distinct: int | None = None
     distinct_exact: bool = False
+    distinct_error: float = 0.0
     min: JsonValue = None
     max: JsonValue = None
     bounds_exact: bool = True
     mean: float | None = None
+    std: float | None = None
+    skewness: float | None = None
+    kurtosis: float | None = None
+    nan: int | None = None
+    infinite: int | None = None
+    zero: int | None = None
+    negative: int | None = None
+    quantiles: tuple[tuple[float, JsonValue], ...] = ()
+    quantile_error: float = 0.0
+    histogram: Histogram | None = None
     top: tuple[tuple[JsonValue, int], ...] = ()
+    top_error: int = 0
+    unlisted_rows: int | None = None
+    text: TextProfile | None = None
+    time: TimeProfile | None = None
+    nested: NestedProfile | None = None
+    pii: str | None = None
 
 
-class Profile(BaseModel):
-    """A batch of rows, as staged; ``size_bytes`` is that of the Parquet files."""
+class Correlation(_Part):
+    """Pearson's r of two numeric columns over the ``rows`` in which both are finite; exact."""
 
-    model_config = ConfigDict(frozen=True)
+    left: str
+    right: str
+    r: float
+    rows: int
+
+
+class CandidateKey(_Part):
+    """Columns whose values may identify a row.
+
+    ``evidence``: ``exact`` when every value was counted, ``estimated`` when the distinct count is
+    that of the rows within three standard errors, ``sampled`` when no sampled row repeats another.
+    """
+
+    columns: tuple[str, ...]
+    evidence: Literal["exact", "estimated", "sampled"]
+
+
+class Dependency(_Part):
+    """In ``sampled_rows`` rows each value of one column always came with one value of the other."""
+
+    determinant: str
+    dependent: str
+    sampled_rows: int
+
+
+class ScorePart(_Part):
+    """``met`` of ``of`` demands; ``weight`` is its share in the score before rescaling."""
+
+    name: Literal["completeness", "validity", "uniqueness", "consistency"]
+    weight: float
+    met: float
+    of: float
+
+    @property
+    def score(self) -> float:
+        """0 to 100."""
+        return 100 * self.met / self.of if self.of else 100.0
+
+
+class Score(_Part):
+    """Quality from 0 to 100: the weighted mean of the parts that could be judged.
+
+    See :mod:`etl_platform.quality.profiles.score` for the parts and their weights.
+    """
+
+    total: float
+    parts: tuple[ScorePart, ...]
+
+
+class Profile(_Part):
+    """A batch of rows, as staged, or several merged; ``size_bytes`` is that of the Parquet files.
+
+    Attributes:
+        correlations: of pairs of the first 24 numeric columns.
+        sketch: what merging needs; kept in the profile's file, not in its JSON.
+    """
 
     rows: int
     size_bytes: int
     columns: tuple[ColumnProfile, ...]
+    level: Level = "basic"
+    correlations: tuple[Correlation, ...] = ()
+    keys: tuple[CandidateKey, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
+    score: Score | None = None
+    sketch: ProfileSketch | None = None
 
     def column(self, name: str) -> ColumnProfile:
         """The profile of one column; KeyError when there is none of that name."""
@@ -60,72 +222,36 @@ class Profile(BaseModel):
                 return column
         raise KeyError(name)
 
+    @classmethod
+    def merge(cls, profiles: Sequence[Profile]) -> Profile:
+        """The profile of all rows of several full profiles; reads no data.
+
+        Counts, moments, bounds, days, lengths and correlations are those of the rows together;
+        distinct counts, quantiles and frequent values keep their stated errors.
+
+        Raises:
+            PermanentError: there is none, one has no sketches, or they are of another hash.
+        """
+        from etl_platform.quality.profiles.merging import merge_profiles
+
+        return merge_profiles(profiles)
+
     def to_json(self) -> str:
-        return self.model_dump_json()
+        """Everything but the sketches."""
+        return self.model_dump_json(exclude={"sketch"})
 
     @classmethod
     def from_json(cls, text: str) -> Profile:
         return cls.model_validate_json(text)
 
-    def summary_markdown(self, max_columns: int = _SHOWN_COLUMNS) -> str:
+    def to_bytes(self) -> bytes:
+        """The whole profile with its sketches: JSON, compressed by gzip."""
+        return gzip.compress(self.model_dump_json().encode(), compresslevel=1, mtime=0)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Profile:
+        return cls.model_validate_json(gzip.decompress(data))
+
+    def summary_markdown(self, max_columns: int = 50) -> str:
         """A table with one line per column; bars show the share of nulls and of the top value."""
-        lines = [
-            f"{self.rows:,} rows, {len(self.columns):,} columns, {_bytes(self.size_bytes)}",
-            "",
-            "| column | type | nulls | distinct | min | max | mean | most frequent |",
-            "|---|---|---|---|---|---|---|---|",
-            *(self._line(column) for column in self.columns[:max_columns]),
-        ]
-        hidden = len(self.columns) - max_columns
-        if hidden > 0:
-            lines.append(f"\nand {hidden:,} more columns")
-        return "\n".join(lines)
-
-    def _line(self, column: ColumnProfile) -> str:
-        top = ""
-        if column.top:
-            value, count = column.top[0]
-            top = f"{_bar(count, self.rows)} {_cell(value)}"
-        distinct = ""
-        if column.distinct is not None:
-            distinct = f"{'' if column.distinct_exact else '~'}{column.distinct:,}"
-        bound = "" if column.bounds_exact else "…"
-        cells = (
-            _cell(column.name),
-            column.dtype,
-            _bar(column.nulls, self.rows),
-            distinct,
-            _cell(column.min) + bound,
-            _cell(column.max) + bound,
-            "" if column.mean is None else f"{column.mean:,.6g}",
-            top,
-        )
-        return "| " + " | ".join(cells) + " |"
-
-
-def _bar(part: int, whole: int) -> str:
-    if not part or not whole:
-        return ""
-    eighths = max(1, round(part / whole * _BAR_CHARACTERS * 8))
-    full, rest = divmod(eighths, 8)
-    share = part / whole
-    percent = "<0.1 %" if share < 0.001 else f"{share:.1%}".replace("%", " %")
-    return "█" * full + (_BLOCKS[rest] if rest else "") + " " + percent
-
-
-def _cell(value: JsonValue) -> str:
-    if value is None:
-        return ""
-    text = shortened(str(value), _SHOWN_VALUE)
-    for special in "\\|`*<>[]":
-        text = text.replace(special, "\\" + special)
-    return " ".join(text.split()) or "(blank)"
-
-
-def _bytes(size: int) -> str:
-    amount = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:,.0f} {unit}" if unit == "B" else f"{amount:,.1f} {unit}"
-        amount /= 1024
-    return f"{amount:,.1f} TiB"
+        return summary_markdown(self, max_columns)

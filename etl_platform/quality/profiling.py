@@ -1,91 +1,252 @@
-"""A profile from statistics of the files and what the scan found."""
+"""The profile of staged files: what to measure in the scan, and what follows from it."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from etl_platform.quality.counts import ValueCounts
+from etl_platform.core.staged import Staged
+from etl_platform.quality.counts import ValueCounts, plain
 from etl_platform.quality.dtypes import name_of
 from etl_platform.quality.facts import Facts
-from etl_platform.quality.look import is_countable
-from etl_platform.quality.profile import ColumnProfile, Profile
-from etl_platform.quality.scan import Scanned
+from etl_platform.quality.look import columns_to_count, frequent_values, is_countable
+from etl_platform.quality.pii import classify
+from etl_platform.quality.profile import ColumnProfile, Level, LevelChoice, Profile
+from etl_platform.quality.profiles.column import Column
+from etl_platform.quality.profiles.counted import from_counts, looked_at
+from etl_platform.quality.profiles.describe import describe
+from etl_platform.quality.profiles.measures import (
+    measured_profile,
+    nested_sketch,
+    profile_measures,
+)
+from etl_platform.quality.profiles.merging import correlations
+from etl_platform.quality.profiles.relations import (
+    dependencies,
+    pair_keys,
+    repeated_columns,
+    single_keys,
+)
+from etl_platform.quality.profiles.rows import RowPass, pass_over_rows
+from etl_platform.quality.profiles.sample import sample_rows
+from etl_platform.quality.profiles.score import column_parts, rule_parts, score
+from etl_platform.quality.profiles.sketch import ColumnSketch, Family, ProfileSketch
 from etl_platform.quality.values import json_safe
 
-_TOP = 10
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+
+    from etl_platform.quality.outcome import Outcome
+    from etl_platform.quality.scan import Scanned
+
+_CLASSIFIED_VALUES = 1_000
+_CHEAP_VALUES = 5_000_000
 
 
-def build_profile(facts: Facts, scanned: Scanned, frequent: dict[str, list[object]]) -> Profile:
-    """Put the profile of a batch together; reads nothing.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a sample shows before the scan.
+
+    Attributes:
+        frequent: values whose rows are counted in columns that are not counted as a whole.
+        pii: kind of personal data by column.
+    """
+
+    level: Level
+    sample: pl.DataFrame
+    frequent: Mapping[str, list[object]]
+    pii: Mapping[str, str]
+
+
+def look(con: duckdb.DuckDBPyConnection, facts: Facts, choice: LevelChoice) -> Look:
+    """Sample the staged files, and see which values are frequent and which are personal."""
+    import polars as pl
+
+    level = _level(facts, choice)
+    if level == "off":
+        return Look(level, pl.DataFrame(), {}, {})
+    sample = sample_rows(con, facts)
+    measured = [name for name in sample.columns if name not in facts.counted]
+    frequent = frequent_values(sample, measured) if level == "basic" else {}
+    return Look(level, sample, frequent, _personal(facts, sample))
+
+
+def _level(facts: Facts, choice: LevelChoice) -> Level:
+    if choice != "auto":
+        return choice
+    sketched = len(facts.staged.schema) - len(facts.counted)
+    return "full" if facts.rows * sketched <= _CHEAP_VALUES else "basic"
+
+
+def measures(facts: Facts, look: Look) -> dict[tuple[str, str], str]:
+    """SQL aggregates that the profile needs from the scan, by column and measure."""
+    if look.level == "off" or not facts.rows:
+        return {}
+    return profile_measures(facts, look.frequent, full=look.level == "full")
+
+
+def build_profile(
+    con: duckdb.DuckDBPyConnection,
+    facts: Facts,
+    look: Look,
+    scanned: Scanned,
+    outcomes: Sequence[Outcome] = (),
+) -> Profile:
+    """Put the profile together; a full one passes over the rows of the columns not counted.
 
     Args:
-        frequent: the values whose numbers were measured, by column.
+        outcomes: of the contract's rules, for the quality score.
     """
+    schema, rows, size = facts.staged.schema, facts.rows, facts.staged.size_bytes
+    if look.level == "off":
+        known = tuple(_from_files(facts, f.name) for f in schema)
+        return Profile(rows=rows, size_bytes=size, columns=known, level="off")
+    passed = RowPass({}, None)
+    if look.level == "full" and rows:
+        rest = [
+            f.name
+            for f in schema
+            if f.name not in scanned.counts and Family.of(f.type) is not Family.NESTED
+        ]
+        known = [name for name in rest if facts.bounds(name) is not None]
+        passed = pass_over_rows(con, facts.relation, schema, rest, known, look.pii)
+    found: dict[str, Column | ColumnProfile] = {
+        f.name: _column(facts, look, scanned, passed, f.name) for f in schema
+    }
+    described = tuple(c if isinstance(c, ColumnProfile) else describe(c) for c in found.values())
+    live = [c.fields for c in found.values() if isinstance(c, Column)]
+    nulls = sum(c.nulls for c in described)
+    parts = [*column_parts(rows * len(described), nulls, live), *rule_parts(outcomes)]
+    sketch = None
+    if look.level == "full":
+        kept = tuple(c.freeze() for c in found.values() if isinstance(c, Column))
+        sketch = ProfileSketch(columns=kept, comoments=passed.comoments)
+    keys = single_keys(described, rows, repeated_columns(look.sample))
+    if not keys and look.level == "full":
+        keys = pair_keys(look.sample, described, rows)
     return Profile(
-        rows=facts.rows,
-        size_bytes=facts.staged.size_bytes,
-        columns=tuple(
-            _column(facts, scanned, f.name, frequent.get(f.name, [])) for f in facts.staged.schema
-        ),
+        rows=rows,
+        size_bytes=size,
+        columns=described,
+        level=look.level,
+        correlations=correlations(passed.comoments),
+        keys=tuple(keys),
+        dependencies=tuple(dependencies(look.sample)) if look.level == "full" else (),
+        score=score(parts),
+        sketch=sketch,
     )
 
 
-def _column(facts: Facts, scanned: Scanned, name: str, frequent: list[object]) -> ColumnProfile:
+def profile_staged(
+    con: duckdb.DuckDBPyConnection,
+    staged: Staged,
+    level: LevelChoice = "full",
+    outcomes: Sequence[Outcome] = (),
+) -> Profile:
+    """The profile of staged files alone, without judging a contract."""
+    from etl_platform.quality.plan import AuditPlan
+    from etl_platform.quality.scan import scan
+
+    counted = columns_to_count(con, staged) if level != "off" else frozenset[str]()
+    facts = Facts(staged, counted)
+    seen = look(con, facts, level)
+    ordered = tuple(f.name for f in staged.schema if f.name in counted)
+    scanned = scan(con, AuditPlan(facts.relation, {}, ordered, measures(facts, seen)))
+    return build_profile(con, facts, seen, scanned, outcomes)
+
+
+def _column(
+    facts: Facts, look: Look, scanned: Scanned, passed: RowPass, name: str
+) -> Column | ColumnProfile:
+    base = _base(facts, scanned, name)
+    counts = scanned.counts.get(name)
+    if counts is None and not facts.rows and is_countable(facts.kind(name)):
+        counts = _no_counts(facts, name)
+    if counts is not None:
+        base = _with_bounds(base, counts)
+        column = from_counts(base, counts)
+    elif base.family is Family.NESTED:
+        column = Column(base.model_copy(update={"nested": nested_sketch(facts, scanned, name)}))
+    elif name in passed.columns:
+        column = passed.columns[name].finish(base)
+    elif not facts.rows:
+        column = Column(base)
+    else:
+        return measured_profile(base, scanned.measures, look.frequent.get(name, []), look.pii)
+    if base.family is Family.TEXT and not column.fields.looked_at and name in look.sample.columns:
+        texts = look.sample[name].drop_nulls().value_counts()
+        shown = looked_at(list(texts.iter_rows()))
+        column = Column(
+            column.fields.model_copy(update=shown),
+            column.counts,
+            column.distinct,
+            column.quantiles,
+        )
+    kind = look.pii.get(name)
+    return column if kind is None else column.masked(kind)
+
+
+def _base(facts: Facts, scanned: Scanned, name: str) -> ColumnSketch:
     kind = facts.kind(name)
     nulls = facts.nulls(name)
-    if nulls is None:
+    if nulls is None and (name, "present") in scanned.measures:
         nulls = facts.rows - scanned.measures[name, "present"]
-    common: dict[str, Any] = {"name": name, "dtype": name_of(kind), "nulls": nulls}
-    if not facts.rows:
-        return ColumnProfile(
-            **common, distinct=0 if is_countable(kind) else None, distinct_exact=True
-        )
-    counts = scanned.counts.get(name)
-    if counts is not None:
-        return _counted(common, facts, name, counts)
-    measured = scanned.measures
-    distinct = measured.get((name, "distinct"))
+    low, high, exact = facts.bounds(name) or (None, None, True)
     if not is_countable(kind):
-        return ColumnProfile(**common, distinct=distinct)
-    low, high, exact = facts.bounds(name) or (
-        measured[name, "min"],
-        measured[name, "max"],
-        True,
+        low, high, exact = None, None, True
+    return ColumnSketch(
+        name=name,
+        dtype=name_of(kind),
+        family=Family.of(kind),
+        rows=facts.rows,
+        nulls=nulls or 0,
+        low=json_safe(low),
+        high=json_safe(high),
+        bounds_exact=exact,
     )
-    top = sorted(
-        ((value, measured[name, f"top {i}"]) for i, value in enumerate(frequent)),
-        key=lambda pair: -pair[1],
-    )
+
+
+def _with_bounds(base: ColumnSketch, counts: ValueCounts) -> ColumnSketch:
+    if base.low is not None and base.bounds_exact:
+        return base
+    low, high = counts.bounds()
+    update = {"low": json_safe(low), "high": json_safe(high), "bounds_exact": True}
+    return base.model_copy(update=update)
+
+
+def _no_counts(facts: Facts, name: str) -> ValueCounts:
+    import polars as pl
+
+    empty = pl.Series(pl.from_arrow(facts.staged.schema.empty_table()[name]))
+    return ValueCounts(empty, pl.Series([], dtype=pl.Int64))
+
+
+def _from_files(facts: Facts, name: str) -> ColumnProfile:
+    low, high, exact = facts.bounds(name) or (None, None, True)
     return ColumnProfile(
-        **common,
-        distinct=min(distinct, facts.rows - nulls),
+        name=name,
+        dtype=name_of(facts.kind(name)),
+        nulls=facts.nulls(name) or 0,
         min=json_safe(low),
         max=json_safe(high),
         bounds_exact=exact,
-        mean=_finite(measured.get((name, "mean"))),
-        top=tuple((json_safe(value), rows) for value, rows in top),
     )
 
 
-def _counted(common: dict[str, Any], facts: Facts, name: str, counts: ValueCounts) -> ColumnProfile:
-    from pyarrow import types as t
-
-    kind = facts.kind(name)
-    has_mean = t.is_boolean(kind) or t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
-    low, high, exact = facts.bounds(name) or (None, None, False)
-    if low is None or not exact:
-        low, high = counts.bounds()
-    return ColumnProfile(
-        **common,
-        distinct=len(counts.values),
-        distinct_exact=True,
-        min=json_safe(low),
-        max=json_safe(high),
-        mean=_finite(counts.mean()) if has_mean else None,
-        top=tuple((json_safe(value), rows) for value, rows in counts.most_frequent(_TOP)),
-    )
-
-
-def _finite(number: float | None) -> float | None:
-    return float(number) if number is not None and math.isfinite(number) else None
+def _personal(facts: Facts, sample: pl.DataFrame) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in sample.columns:
+        dtype = name_of(facts.kind(name))
+        values: list[Any] = plain(
+            sample[name]
+            .drop_nulls()
+            .unique(maintain_order=True)
+            .head(_CLASSIFIED_VALUES)
+            .to_arrow()
+        )
+        kind = classify(name, dtype, values)
+        if kind is not None:
+            found[name] = str(kind)
+    return found

@@ -1,0 +1,1 @@
+"""Mergeable statistics of columns, and what a profile says from them."""
