@@ -17,7 +17,12 @@ MINIMUM_HISTORY = 14
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``deviation`` and ``change`` are in robust standard deviations of normal residuals."""
+    """``deviation`` and ``change`` are in robust standard deviations of normal residuals.
+
+    On the labelled series of ``python -m benchmarks anomalies`` about 0.1 % (low), 0.2 % (medium)
+    and 0.3 % (high) of judged points are false alarms; series with heavy tails have three times
+    as many.
+    """
 
     deviation: float
     change: float

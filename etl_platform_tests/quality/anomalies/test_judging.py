@@ -21,9 +21,9 @@ from etl_platform_tests.quality.anomalies.scoring import alerts_of, score_family
 
 FLOORS = {
     "flights_per_day": (0.75, 0.75),
-    "flights_per_hour": (0.4, 0.6),
-    "heavy_tails": (0.7, 0.8),
-    "intermittent": (0.7, 0.85),
+    "flights_per_hour": (0.4, 0.55),
+    "heavy_tails": (0.6, 0.8),
+    "intermittent": (0.65, 0.6),
     "random_walk": (0.7, 0.9),
     "yearly_growth": (0.8, 0.8),
     "weekly_season": (0.9, 0.7),
