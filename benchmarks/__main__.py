@@ -7,7 +7,15 @@ import importlib
 
 from benchmarks.measure import DATA
 
-NAMES = ("publishing", "definitions", "scanning", "loading", "extraction", "extraction_mariadb")
+NAMES = (
+    "publishing",
+    "definitions",
+    "scanning",
+    "profiling",
+    "loading",
+    "extraction",
+    "extraction_mariadb",
+)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from etl_platform.core.names import TableName
@@ -134,6 +134,23 @@ def batches(texts: st.SearchStrategy[str] = words) -> st.SearchStrategy[Rows]:
     )
 
 
+TIED: Rows = [
+    {"id": i, "n": n, "m": m, "x": float(n or 0), "t": t, "ts": None}
+    for i, (n, m, t) in enumerate(
+        [
+            (1, 1, "a"),
+            (1, 1, "b"),
+            (1, 2, "a"),
+            (3, 2, "a"),
+            (0, 3, None),
+            (None, 4, "é"),
+            (5, 0, "d"),
+        ]
+    )
+]
+"""Ties in values and in their order: always tried, whatever is generated."""
+
+
 def negative(frame: pl.LazyFrame) -> pl.LazyFrame:
     return frame.filter(pl.col("n") < 0)
 
@@ -245,6 +262,7 @@ SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 def test_a_rule_finds_what_the_reference_finds(con, stage, other, way, rule):
     @settings(max_examples=4, deadline=None, suppress_health_check=SUPPRESSED)
     @given(batches())
+    @example(TIED)
     def check(rows):
         same(judged(con, stage, other, rule, rows), REFERENCE[rule["rule"]](rule, rows), len(rows))
 
@@ -271,6 +289,7 @@ def test_a_condition_limits_the_rows_that_a_rule_is_about(con, stage, other, rul
 
     @settings(max_examples=2, deadline=None, suppress_health_check=SUPPRESSED)
     @given(batches())
+    @example(TIED)
     def check(rows):
         within = [row for row in rows if (row["m"] or 0) > 0 or row["t"] is None]
         found = judged(con, stage, other, rule, rows)
