@@ -9,6 +9,7 @@ from benchmarks.measure import DATA
 
 NAMES = (
     "publishing",
+    "validation",
     "definitions",
     "scanning",
     "profiling",
