@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl_platform.compute.duckdb_engine import make_visible
 from etl_platform.core.duck import connect, literal
-from etl_platform.core.names import TableName
 from etl_platform.core.settings import Settings
+from etl_platform.planner.plan import TableInput
 
 if TYPE_CHECKING:
     import duckdb
 
-    from etl_platform.lakehouse.log import Snapshot
-
 
 @contextmanager
 def confined(
-    snapshots: Mapping[TableName, Snapshot], settings: Settings | None = None
+    inputs: Sequence[TableInput], settings: Settings | None = None
 ) -> Generator[duckdb.DuckDBPyConnection]:
-    """Open a session in which the given snapshots are the only tables and the only files.
+    """Open a session in which the given inputs are the only tables and the only files.
 
     The views are made first: DuckDB reads a Parquet footer to know their columns. Then file and
     network access is closed but for exactly these files, and the configuration is locked, so that
@@ -30,10 +28,8 @@ def confined(
     """
     con = connect(settings)
     try:
-        make_visible(con, {t: snapshot.relation_sql() for t, snapshot in snapshots.items()})
-        paths = ", ".join(
-            literal(file.uri) for snapshot in snapshots.values() for file in snapshot.files
-        )
+        make_visible(con, {table.table: table.visible_sql for table in inputs})
+        paths = ", ".join(literal(uri) for table in inputs for uri in table.uris)
         con.execute("SET errors_as_json = true")
         con.execute(f"SET allowed_paths = [{paths}]")
         con.execute("SET enable_external_access = false")

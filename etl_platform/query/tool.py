@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from sqlglot import exp
-
 from etl_platform.core.errors import EtlError, PermanentError, QueryRefused, TransientError
-from etl_platform.core.names import TableName
 from etl_platform.metastore.records import QueryRecord
+from etl_platform.planner.catalog import LakeCatalog
 from etl_platform.planner.columns import check_columns
 from etl_platform.planner.parsing import parse
+from etl_platform.planner.plan import Plan
+from etl_platform.planner.planning import plan
 from etl_platform.planner.refusals import message, refusal
-from etl_platform.planner.tables import Schema, check_tables
+from etl_platform.planner.tables import Schema
 from etl_platform.query.read_only import check_read_only
 from etl_platform.query.session import confined
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from etl_platform.lakehouse.lake import Lake
-    from etl_platform.lakehouse.log import Snapshot
 
 
 class QueryLog(Protocol):
@@ -45,6 +44,7 @@ class QueryTool:
     def __init__(self, lake: Lake, log: QueryLog) -> None:
         self._lake = lake
         self._log = log
+        self._catalog = LakeCatalog(lake)
 
     def run(
         self, sql: str, params: Mapping[str, object] | Sequence[object] | None = None
@@ -66,46 +66,45 @@ class QueryTool:
         """
         record = QueryRecord(sql=sql, started_at=datetime.now(UTC))
         began = time.perf_counter()
-        snapshots: dict[TableName, Snapshot] = {}
+        planned: Plan | None = None
         try:
-            frame = self._run(sql, params, snapshots)
+            check_read_only(sql)
+            planned = plan(sql, self._catalog, params=params)
+            frame = self._execute(planned, params)
         except BaseException as error:
             status = "refused" if isinstance(error, QueryRefused) else "failed"
             text = str(error) if isinstance(error, EtlError) else type(error).__name__
-            self._record(record, began, snapshots, {"status": status, "error": text})
+            self._record(record, began, planned, {"status": status, "error": text})
             raise
-        self._record(record, began, snapshots, {"rows": frame.height})
+        self._record(record, began, planned, {"rows": frame.height})
         return frame
 
-    def _run(
-        self,
-        sql: str,
-        params: Mapping[str, object] | Sequence[object] | None,
-        snapshots: dict[TableName, Snapshot],
+    def _execute(
+        self, planned: Plan, params: Mapping[str, object] | Sequence[object] | None
     ) -> pl.DataFrame:
         import duckdb
 
-        check_read_only(sql)
-        tree = parse(sql)
-        for table in sorted(check_tables(tree, self._lake.names())):
-            snapshots[table] = self._lake.snapshot(table)
-        with confined(snapshots, self._lake.settings) as con:
+        with confined(planned.inputs, self._lake.settings) as con:
             try:
-                relation = con.sql(sql, params=params)
+                relation = con.sql(planned.sql, params=params)
                 _check_types(relation)
                 return relation.pl()
             except duckdb.Error as error:
-                columns = {t: dict.fromkeys(s.schema.names, "") for t, s in snapshots.items()}
-                raise _explained(con, sql, params, tree, columns, error) from error
+                columns: Schema = {
+                    t.table: dict.fromkeys(self._lake.schema(t.table, t.version).names, "")
+                    for t in planned.inputs
+                }
+                raise _explained(con, planned.sql, params, columns, error) from error
 
     def _record(
         self,
         record: QueryRecord,
         began: float,
-        snapshots: Mapping[TableName, Snapshot],
+        planned: Plan | None,
         outcome: Mapping[str, object],
     ) -> None:
-        tables = {table.sql: snapshot.version for table, snapshot in snapshots.items()}
+        inputs = planned.inputs if planned is not None else ()
+        tables = {table.table.sql: table.version for table in inputs}
         seconds = time.perf_counter() - began
         self._log.record_query(
             record.model_copy(update={"seconds": seconds, "tables": json.dumps(tables), **outcome})
@@ -125,7 +124,6 @@ def _explained(
     con: duckdb.DuckDBPyConnection,
     sql: str,
     params: object,
-    tree: exp.Query,
     columns: Schema,
     error: duckdb.Error,
 ) -> EtlError:
@@ -142,7 +140,7 @@ def _explained(
         )
     if isinstance(error, duckdb.BinderException):
         try:
-            check_columns(tree, columns)
+            check_columns(parse(sql), columns)
         except PermanentError as unknown:
             return unknown
     return refusal(con, sql, error, params=params)

@@ -17,6 +17,8 @@ from etl_platform.core.settings import Settings
 from etl_platform.lakehouse.lake import Lake
 from etl_platform.lakehouse.receipt import Mode
 from etl_platform.metastore import Metastore
+from etl_platform.planner.catalog import LakeCatalog
+from etl_platform.planner.planning import plan
 from etl_platform.query import QueryTool
 from etl_platform.query.session import confined
 
@@ -159,7 +161,8 @@ def test_the_session_is_closed_even_to_sql_that_nobody_checked(lake: Lake, sql: 
     snapshot = lake.snapshot(ORDERS)
     secret = Path(lake.files(SECRET)[0].uri).name
     text = sql.format(lake=lake.uri, file=snapshot.files[0].uri, secret=secret)
-    with confined({ORDERS: snapshot}, lake.settings) as con:
+    planned = plan("select * from shop.orders", LakeCatalog(lake))
+    with confined(planned.inputs, lake.settings) as con:
         assert con.execute("select count(*) from shop.orders").fetchall() == [(3,)]
         with pytest.raises(duckdb.Error):
             con.execute(text).fetchall()

@@ -1,0 +1,1 @@
+"""The planner's rules, one module each; ``planning.RULES`` is their order."""
