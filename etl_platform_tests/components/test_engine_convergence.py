@@ -90,8 +90,9 @@ def test_engines_that_would_change_a_nan_are_refused_with_the_reason(
     assert not result.success
     assert "column 'price' (numeric(12,2)), row 1: the value 'NaN'" in failures(result)
     refused = {one["engine"]: one["reason"] for one in json.loads(_history(settings)[-1].rejected)}
-    assert "'price': numerics are rounded to 10 decimals or refused, and NaN fails" in (
-        refused["connectorx"]
+    assert (
+        "'price': numerics are rounded to 10 decimals or refused, and NaN fails"
+        in (refused["connectorx"])
     )
     project.write("shop/defs.yaml", source(defaults={"types": {"price": "string"}}))
     result = project.materialize("shop/prices")
