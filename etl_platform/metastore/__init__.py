@@ -1,15 +1,18 @@
 """The platform's own records, from receipts to engine decisions; in SQLite or PostgreSQL."""
 
 from etl_platform.metastore.decisions import DecisionLog
+from etl_platform.metastore.history import QueryHistory
 from etl_platform.metastore.metrics import MetricLog
 from etl_platform.metastore.records import (
     AuditRecord,
     DecisionRecord,
     MetricFeedbackRecord,
     MetricPointRecord,
+    PastQuery,
     ProfileRecord,
     QueryRecord,
     ReceiptRecord,
+    SavedQueryRecord,
 )
 from etl_platform.metastore.store import Metastore
 
@@ -21,7 +24,10 @@ __all__ = [
     "MetricFeedbackRecord",
     "MetricLog",
     "MetricPointRecord",
+    "PastQuery",
     "ProfileRecord",
+    "QueryHistory",
     "QueryRecord",
     "ReceiptRecord",
+    "SavedQueryRecord",
 ]

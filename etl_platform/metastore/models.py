@@ -8,7 +8,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Float, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -109,6 +119,7 @@ class Query(Base):
     """One statement that the query tool was given."""
 
     __tablename__ = "queries"
+    __table_args__ = (Index("queries_key", "key", "id"),)
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     sql: Mapped[str]
@@ -119,6 +130,24 @@ class Query(Base):
     error: Mapped[str | None]
     role: Mapped[str | None]
     started_at: Mapped[datetime]
+    params: Mapped[str] = mapped_column(server_default="[]")
+    key: Mapped[str | None]
+    result: Mapped[str | None]
+    cached: Mapped[bool] = mapped_column(server_default=false())
+    scanned_bytes: Mapped[int | None]
+    predicted_s: Mapped[float | None]
+
+
+class SavedQuery(Base):
+    """A query that somebody gave a name."""
+
+    __tablename__ = "saved_queries"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sql: Mapped[str]
+    parameters: Mapped[str]
+    description: Mapped[str | None]
+    saved_at: Mapped[datetime]
 
 
 class EngineDecision(Base):

@@ -75,8 +75,12 @@ class ProfileRecord(Record):
 class QueryRecord(Record):
     """One statement that the query tool was given.
 
-    ``status`` is ``ok``, ``refused`` or ``failed``; ``tables`` is a JSON object from table name to
-    the version that the query read; ``rows`` is None unless the query finished.
+    ``status`` is ``ok``, ``refused``, ``failed`` or ``cancelled``; ``tables`` is a JSON object from
+    table name to the version that the query read; ``rows`` is None unless the query finished.
+    ``params`` is a JSON list of the bound values (name or None, type, text). ``key`` is that of the
+    plan, ``result`` the identity of the stored result, ``cached`` whether the rows were taken from
+    it. ``scanned_bytes`` is the size of the files that the plan read, ``predicted_s`` what it was
+    expected to take.
     """
 
     sql: str
@@ -87,6 +91,28 @@ class QueryRecord(Record):
     error: str | None = None
     role: str | None = None
     started_at: AwareDatetime = Field(default_factory=now)
+    params: str = "[]"
+    key: str | None = None
+    result: str | None = None
+    cached: bool = False
+    scanned_bytes: int | None = None
+    predicted_s: float | None = None
+
+
+class PastQuery(QueryRecord):
+    """A statement of the history, with the number by which people name it."""
+
+    id: int
+
+
+class SavedQueryRecord(Record):
+    """A query with a name; ``parameters`` is a JSON list of name, type and default."""
+
+    name: str
+    sql: str
+    parameters: str = "[]"
+    description: str | None = None
+    saved_at: AwareDatetime = Field(default_factory=now)
 
 
 class DecisionRecord(Record):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from etl_platform.metastore import access
 from etl_platform.metastore.decisions import DecisionLog
+from etl_platform.metastore.history import QueryHistory
 from etl_platform.metastore.metrics import MetricLog
 from etl_platform.metastore.records import (
     AuditRecord,
@@ -157,6 +158,11 @@ class Metastore:
         return access.read(
             self._engine, select(Query).order_by(Query.id.desc()).limit(limit), QueryRecord
         )
+
+    @property
+    def history(self) -> QueryHistory:
+        """Queries by number, and those that were saved by name."""
+        return QueryHistory(self._engine)
 
     @property
     def decisions(self) -> DecisionLog:
