@@ -94,21 +94,26 @@ class Platform:
         return self.lake.scan(TableName.parse(table), version)
 
     def query(
-        self, sql: str, params: Mapping[str, object] | Sequence[object] | None = None
+        self,
+        sql: str,
+        params: Mapping[str, object] | Sequence[object] | None = None,
+        role: str | None = None,
     ) -> pl.DataFrame:
         """Run one SELECT over one version of each table, and record it in the history.
 
         Args:
             sql: DuckDB's dialect.
             params: values for ``$name`` (a mapping) or ``?`` (a sequence).
+            role: whose policies hold; None is the settings' ``ETL_ROLE``.
 
         Raises:
-            QueryRefused: the text is not one SELECT that reads only tables.
+            QueryRefused: the text is not one SELECT that reads only tables, or the role may not
+                read one of them.
             UnknownName: there is no such table or column, with the nearest one.
         """
         from etl_platform.query import QueryTool
 
-        return QueryTool(self.lake, self.metastore).run(sql, params)
+        return QueryTool(self.lake, self.metastore).run(sql, params, role)
 
     def receipts(self, table: str | None = None, limit: int | None = 50) -> list[Receipt]:
         """What commits changed, newest first, of one table or of all: from the tables' own logs."""

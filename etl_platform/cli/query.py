@@ -32,6 +32,10 @@ def query(
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=0, help="Rows to show in the table; 0 shows all.")
     ] = 100,
+    role: Annotated[
+        str | None,
+        typer.Option("--role", help="Whose policies hold; default ETL_ROLE.", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a read-only query over the newest version of every table.
@@ -43,7 +47,7 @@ def query(
     from etl_platform.platform import Platform
 
     text = sys.stdin.read() if sql == "-" else sql
-    frame = Platform.open().query(text)
+    frame = Platform.open().query(text, role=role)
     if as_json:
         print_json(list(frame.iter_rows(named=True)))
     else:

@@ -59,11 +59,23 @@ class Settings(BaseSettings):
     temp_dir: str = Field(
         default=".etl/tmp", description="Where engines spill what does not fit in memory."
     )
+    policies: str | None = Field(
+        default=None,
+        description="YAML file that says what each role may query; none: no restriction.",
+    )
+    role: str | None = Field(
+        default=None, description="The role that queries run as when they name none."
+    )
+    mask_key: str | None = Field(
+        default=None, description="Secret reference to the key of hash masks."
+    )
 
-    @field_validator("lake_uri", "temp_dir")
+    @field_validator("lake_uri", "temp_dir", "policies")
     @classmethod
-    def _absolute(cls, value: str) -> str:
-        return value if "://" in value else str(Path(value).expanduser().absolute())
+    def _absolute(cls, value: str | None) -> str | None:
+        return (
+            value if value is None or "://" in value else str(Path(value).expanduser().absolute())
+        )
 
     @field_validator("metastore_url")
     @classmethod

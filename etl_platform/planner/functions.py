@@ -30,6 +30,7 @@ SCALAR_FUNCTIONS_REFUSED = frozenset(
         "current_query_id",
         "current_connection_id",
         "current_transaction_id",
+        "in_search_path",
         "txid_current",
         "write_log",
         "parse_duckdb_log_message",
@@ -37,6 +38,7 @@ SCALAR_FUNCTIONS_REFUSED = frozenset(
         "pg_get_viewdef",
         "pg_get_constraintdef",
         "pg_get_expr",
+        "format_type",
         "obj_description",
         "shobj_description",
         "index_key",
@@ -53,3 +55,9 @@ SCALAR_FUNCTIONS_REFUSED = frozenset(
 )
 """Refused wherever an expression stands. Everything else computes from its arguments (or is the
 clock or a random number)."""
+
+INTERNAL_PREFIX = "__internal_"
+"""Functions that only DuckDB's optimizer should call: their arguments are not checked."""
+
+SYSTEM_SCHEMAS = frozenset({"information_schema", "pg_catalog"})
+"""Where DuckDB describes itself."""

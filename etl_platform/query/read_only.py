@@ -14,7 +14,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from etl_platform.core.errors import QueryRefused
-from etl_platform.planner.functions import SCALAR_FUNCTIONS_REFUSED, TABLE_FUNCTIONS
+from etl_platform.planner.functions import (
+    INTERNAL_PREFIX,
+    SCALAR_FUNCTIONS_REFUSED,
+    SYSTEM_SCHEMAS,
+    TABLE_FUNCTIONS,
+)
 from etl_platform.planner.parsing import place_of_byte
 
 if TYPE_CHECKING:
@@ -26,6 +31,7 @@ _TABLE_NODES = frozenset(
     {"BASE_TABLE", "JOIN", "SUBQUERY", "TABLE_FUNCTION", "EXPRESSION_LIST", "EMPTY", "PIVOT"}
 )
 _NOWHERE = 2**64 - 1
+_MAX_CHARACTERS = 1_000_000
 _VALID = "exactly one SELECT over tables of the lake"
 
 
@@ -40,18 +46,33 @@ def check_read_only(sql: str) -> None:
             inside a CTE; a function that reads files, the network, settings or the catalogue; a
             file as a table; text that DuckDB cannot parse. With line and column where known.
     """
+    for node in syntax_nodes(syntax_tree(sql)):
+        _check(node, sql)
+
+
+def syntax_tree(sql: str) -> _Node:
+    """The text as DuckDB's own tree.
+
+    Raises:
+        QueryRefused: it is not exactly one SELECT, or longer than a million characters.
+    """
+    if len(sql) > _MAX_CHARACTERS:
+        raise QueryRefused(
+            f"SQL: the text has {len(sql)} characters",
+            valid=f"at most {_MAX_CHARACTERS} characters",
+            fix="bind long lists as parameters, or publish them as a table",
+        )
     statements = _statements(sql)
     if len(statements) != 1:
         raise QueryRefused(f"SQL: found {len(statements)} statements", valid=_VALID)
-    for node in _walk(statements[0]):
-        _check(node, sql)
+    return statements[0]
 
 
 def _statements(sql: str) -> list[_Node]:
     import duckdb
 
     try:
-        row = _parser().cursor().execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+        row = parser().cursor().execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
         answer: dict[str, Any] = json.loads(row[0]) if row else {}
     except (duckdb.Error, RecursionError, UnicodeEncodeError) as error:
         raise QueryRefused(f"SQL: cannot be parsed: {error}", valid=_VALID) from error
@@ -76,12 +97,13 @@ def _kinds(sql: str) -> str:
     import duckdb
 
     try:
-        return ", ".join(s.type.name for s in _parser().cursor().extract_statements(sql))
+        return ", ".join(s.type.name for s in parser().cursor().extract_statements(sql))
     except duckdb.Error as error:
         raise QueryRefused(f"SQL: cannot be parsed: {error}", valid=_VALID) from error
 
 
-def _walk(root: object) -> Iterator[_Node]:
+def syntax_nodes(root: object) -> Iterator[_Node]:
+    """Every object in a tree, in no particular order, the root included."""
     pending: list[object] = [root]
     while pending:
         node = pending.pop()
@@ -104,6 +126,8 @@ def _check(node: _Node, sql: str) -> None:
     if not kind.endswith("_NODE") and "sample" in node and kind not in _TABLE_NODES:
         word = str(node.get("show_type") or kind)
         raise QueryRefused(f"{_spot(node, sql)}: {word} is not a table", valid=_VALID)
+    if kind == "BASE_TABLE":
+        _check_table(node, sql)
     if kind == "TABLE_FUNCTION":
         name = str(node["function"].get("function_name", "")).lower()
         if name not in TABLE_FUNCTIONS:
@@ -113,10 +137,20 @@ def _check(node: _Node, sql: str) -> None:
             )
 
 
+def _check_table(node: _Node, sql: str) -> None:
+    """The engine's catalogue holds the text of every view, row filters of policies included."""
+    schema, name = str(node["schema_name"]).lower(), str(node["table_name"]).lower()
+    if schema in SYSTEM_SCHEMAS or (schema in ("", "main") and name in _system_tables()):
+        raise QueryRefused(
+            f"{_spot(node, sql)}: unknown table {f'{schema}.{name}' if schema else name!r}",
+            valid="tables of the lake",
+        )
+
+
 def _check_function(node: _Node, sql: str) -> None:
     path: list[str] = (node.get("qualified_name") or {}).get("path") or []
     for name in (str(node["function_name"]), *path[-1:]):
-        if name.lower() in SCALAR_FUNCTIONS_REFUSED:
+        if name.lower() in SCALAR_FUNCTIONS_REFUSED or name.lower().startswith(INTERNAL_PREFIX):
             raise QueryRefused(
                 f"{_spot(node, sql)}: {name.lower()}() is not available in queries",
                 valid="functions of columns, constants and parameters",
@@ -131,7 +165,13 @@ def _spot(node: _Node, sql: str) -> str:
 
 
 @cache
-def _parser() -> duckdb.DuckDBPyConnection:
+def _system_tables() -> frozenset[str]:
+    rows = parser().cursor().execute("SELECT lower(view_name) FROM duckdb_views() WHERE internal")
+    return frozenset(name for (name,) in rows.fetchall())
+
+
+@cache
+def parser() -> duckdb.DuckDBPyConnection:
     """A session that only parses; each call takes a cursor, so threads can share it."""
     import duckdb
 

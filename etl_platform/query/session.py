@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl_platform.compute.duckdb_engine import make_visible
-from etl_platform.core.duck import connect, literal
-from etl_platform.core.settings import Settings
+from etl_platform.core.duck import connect, literal, quote
+from etl_platform.core.settings import Settings, get_settings
 from etl_platform.planner.plan import TableInput
+from etl_platform.planner.tables import Schema
+from etl_platform.query.masks import KEY_VARIABLE
+from etl_platform.query.roles import mask_key
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,9 +28,15 @@ def confined(
     network access is closed but for exactly these files, and the configuration is locked, so that
     no statement can open it again. A folder of the lake would be too much: DuckDB allows writing
     wherever it allows reading.
+
+    Raises:
+        QueryRefused: a policy masks by hash, and there is no key for it.
     """
-    con = connect(settings)
+    chosen = settings or get_settings()
+    con = connect(chosen)
     try:
+        if any(KEY_VARIABLE in (table.view_sql or "") for table in inputs):
+            con.execute(f"SET VARIABLE {KEY_VARIABLE} = {literal(mask_key(chosen.mask_key))}")
         make_visible(con, {table.table: table.visible_sql for table in inputs})
         paths = ", ".join(literal(uri) for table in inputs for uri in table.uris)
         con.execute("SET errors_as_json = true")
@@ -37,3 +46,13 @@ def confined(
         yield con
     finally:
         con.close()
+
+
+def visible_columns(con: duckdb.DuckDBPyConnection, inputs: Sequence[TableInput]) -> Schema:
+    """The columns of each input as the session's statements see them; types are left empty."""
+    return {
+        t.table: dict.fromkeys(
+            con.table(f"{quote(t.table.schema)}.{quote(t.table.name)}").columns, ""
+        )
+        for t in inputs
+    }

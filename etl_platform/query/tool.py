@@ -18,13 +18,17 @@ from etl_platform.planner.planning import plan
 from etl_platform.planner.refusals import message, refusal
 from etl_platform.planner.tables import Schema
 from etl_platform.query.read_only import check_read_only
-from etl_platform.query.session import confined
+from etl_platform.query.roles import RoleCatalog, role_of
+from etl_platform.query.session import confined, visible_columns
 
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
     from etl_platform.lakehouse.lake import Lake
+
+
+_RECORDED = 100_000
 
 
 class QueryLog(Protocol):
@@ -47,7 +51,10 @@ class QueryTool:
         self._catalog = LakeCatalog(lake)
 
     def run(
-        self, sql: str, params: Mapping[str, object] | Sequence[object] | None = None
+        self,
+        sql: str,
+        params: Mapping[str, object] | Sequence[object] | None = None,
+        role: str | None = None,
     ) -> pl.DataFrame:
         """Run one SELECT and return all its rows.
 
@@ -57,24 +64,29 @@ class QueryTool:
         Args:
             sql: DuckDB's dialect; tables by their lake names, ``main`` being the default schema.
             params: values for ``$name`` (a mapping) or ``?`` (a sequence), bound by DuckDB.
+            role: whose policies hold; None is the settings' ``ETL_ROLE``.
 
         Raises:
-            QueryRefused: the text is not one SELECT that reads only tables.
+            QueryRefused: the text is not one SELECT that reads only tables, or the role may not
+                read one of them, or there are policies and no role.
             UnknownName: there is no such table or column, with the nearest one.
             PermanentError: DuckDB refuses it or fails, with its reason.
             TransientError: a file of a pinned version vanished (vacuum); running again helps.
         """
-        record = QueryRecord(sql=sql, started_at=datetime.now(UTC))
+        asked = role or self._lake.settings.role
+        record = QueryRecord(sql=recordable(sql), role=asked, started_at=datetime.now(UTC))
         began = time.perf_counter()
         planned: Plan | None = None
         try:
+            policy = role_of(self._lake.settings, role)
             check_read_only(sql)
-            planned = plan(sql, self._catalog, params=params)
+            catalog = self._catalog if policy is None else RoleCatalog(self._catalog, policy)
+            planned = plan(sql, catalog, params=params, policy=policy, role=asked)
             frame = self._execute(planned, params)
         except BaseException as error:
             status = "refused" if isinstance(error, QueryRefused) else "failed"
             text = str(error) if isinstance(error, EtlError) else type(error).__name__
-            self._record(record, began, planned, {"status": status, "error": text})
+            self._record(record, began, planned, {"status": status, "error": recordable(text)})
             raise
         self._record(record, began, planned, {"rows": frame.height})
         return frame
@@ -90,10 +102,7 @@ class QueryTool:
                 _check_types(relation)
                 return relation.pl()
             except duckdb.Error as error:
-                columns: Schema = {
-                    t.table: dict.fromkeys(self._lake.schema(t.table, t.version).names, "")
-                    for t in planned.inputs
-                }
+                columns = visible_columns(con, planned.inputs)
                 raise _explained(con, planned.sql, params, columns, error) from error
 
     def _record(
@@ -109,6 +118,12 @@ class QueryTool:
         self._log.record_query(
             record.model_copy(update={"seconds": seconds, "tables": json.dumps(tables), **outcome})
         )
+
+
+def recordable(text: str) -> str:
+    """Text that every database keeps: broken Unicode and NUL escaped, what is very long cut."""
+    plain = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+    return plain if len(plain) <= _RECORDED else f"{plain[:_RECORDED]}... ({len(text)} characters)"
 
 
 def _check_types(relation: duckdb.DuckDBPyRelation) -> None:
