@@ -104,7 +104,7 @@ def nested_sketch(facts: Facts, scanned: Scanned, column: str) -> NestedSketch |
         elements=int(measured[column, "elements"] or 0),
         shortest=None if shortest is None else int(shortest),
         longest=None if longest is None else int(longest),
-        empty=int(measured[column, "empty"]),
+        empty=int(measured[column, "empty"] or 0),
     )
 
 
