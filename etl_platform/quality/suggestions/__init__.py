@@ -1,0 +1,1 @@
+"""Contracts proposed from what was observed."""
