@@ -70,7 +70,7 @@ def test_every_change_is_told_of_its_column_and_of_no_other(profile):
         "day": "removed",
     }
     assert found["id"].reasons[0] == "values repeat, each row had one of its own"
-    assert found["note"].reasons == ("nulls went from 5.1% to 20.0%",)
+    assert found["note"].reasons == ("nulls went from 5.0% to 20.0%",)
     assert found["paid"].reasons == ("type was bool, is int32",)
     assert list(found)[-1] == "day"
 
