@@ -46,6 +46,15 @@ class QueryHistory:
         query = sa.select(Query).where(Query.id == query_id)
         return next(iter(access.read(self.engine, query, PastQuery)), None)
 
+    def after(self, query_id: int, limit: int) -> list[PastQuery]:
+        """The statements with higher numbers, lowest first."""
+        import sqlalchemy as sa
+
+        from etl_platform.metastore.models import Query
+
+        query = sa.select(Query).where(Query.id > query_id).order_by(Query.id).limit(limit)
+        return access.read(self.engine, query, PastQuery)
+
     def runs(self, key: str, limit: int = 20) -> list[QueryRecord]:
         """What running the plan of a key took before, newest first; not answers from the cache."""
         import sqlalchemy as sa

@@ -106,7 +106,7 @@ class Role:
         masks: dict[str, Mask] = {name.lower(): mask for name, mask in policy.masks.items()}
         if len(seen) == len(columns) and not masks and policy.rows is None:
             return None
-        flag = _unused("visible", columns)
+        visible = None if policy.rows is None else visible_sql(policy.rows, columns)
         outer: list[str] = []
         inner: list[str] = []
         for name in seen:
@@ -114,13 +114,10 @@ class Role:
             if name.lower() in masks:
                 column = masked_sql(masks[name.lower()], column, columns[name])
                 alias = quote(_unused(f"masked {name}", columns))
-            value = column if policy.rows is None else f"CASE WHEN {quote(flag)} THEN {column} END"
+            value = column if visible is None else f"CASE WHEN {visible} THEN {column} END"
             inner.append(f"{value} AS {alias}")
             outer.append(alias if alias == quote(name) else f"{alias} AS {quote(name)}")
-        source = relation_sql
-        if policy.rows is not None:
-            visible = visible_sql(policy.rows, columns)
-            source = f"(SELECT *, {visible} AS {quote(flag)} FROM {source}) WHERE {quote(flag)}"
+        source = relation_sql if visible is None else f"{relation_sql} WHERE {visible}"
         mark = ""
         if "hash" in masks.values():
             # Results under another key are other results: the plan's key has to tell.

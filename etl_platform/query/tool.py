@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from etl_platform.core.errors import EtlError, PermanentError, QueryRefused, TransientError
+from etl_platform.metastore import Metastore
 from etl_platform.metastore.records import QueryRecord
-from etl_platform.planner.catalog import LakeCatalog
+from etl_platform.planner.catalog import Catalog, LakeCatalog
 from etl_platform.planner.columns import check_columns
 from etl_platform.planner.parsing import parse
 from etl_platform.planner.plan import Plan
 from etl_platform.planner.planning import plan
 from etl_platform.planner.refusals import message, refusal
 from etl_platform.planner.tables import Schema
+from etl_platform.query.audit import AuditedCatalog, AuditTable
 from etl_platform.query.read_only import check_read_only
 from etl_platform.query.roles import RoleCatalog, role_of
 from etl_platform.query.session import confined, visible_columns
@@ -48,7 +50,9 @@ class QueryTool:
     def __init__(self, lake: Lake, log: QueryLog) -> None:
         self._lake = lake
         self._log = log
-        self._catalog = LakeCatalog(lake)
+        self._catalog: Catalog = LakeCatalog(lake)
+        if isinstance(log, Metastore):
+            self._catalog = AuditedCatalog(self._catalog, AuditTable(log.history, lake.settings))
 
     def run(
         self,
