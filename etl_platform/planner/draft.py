@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from etl_platform.core.names import TableName
 from etl_platform.core.staged import DataFile
+from etl_platform.core.types import duckdb_type
 from etl_platform.planner.catalog import Catalog
 from etl_platform.planner.plan import Applied
 from etl_platform.planner.policy import TablePolicies
@@ -47,6 +48,23 @@ class Draft:
         """The files of a table that are still to be read."""
         kept = self.files.get(table)
         return self.snapshots[table].files if kept is None else kept
+
+    @property
+    def bound(self) -> Mapping[str, object]:
+        """The parameters by the names that the tree has for them."""
+        if isinstance(self.params, Mapping):
+            return self.params
+        return {str(i): value for i, value in enumerate(self.params or (), 1)}
+
+    def columns(self, table: TableName) -> Mapping[str, str]:
+        """A table's columns with their DuckDB types, in order."""
+        return {f.name: duckdb_type(f.type) for f in self.snapshots[table].schema}
+
+    def view_sql(self, table: TableName, relation_sql: str) -> str | None:
+        """What the policy puts in the place of a table, if anything."""
+        if self.policy is None:
+            return None
+        return self.policy.view_sql(table, relation_sql, self.columns(table))
 
     def unchanged(self, rule: str, why: str) -> Draft:
         """The same draft, with the reason why a rule does not apply."""

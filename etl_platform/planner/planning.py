@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+
+from sqlglot import exp
 
 from etl_platform.core.names import TableName
-from etl_platform.core.types import duckdb_type
 from etl_platform.planner.catalog import Catalog
 from etl_platform.planner.draft import Draft, Params, PlanRule
 from etl_platform.planner.parsing import parse
 from etl_platform.planner.plan import Estimate, Plan, TableInput
 from etl_platform.planner.policy import TablePolicies
 from etl_platform.planner.rules.pin import pin
+from etl_platform.planner.rules.prune_files import prune_files
 
-if TYPE_CHECKING:
-    from etl_platform.lakehouse.log import Snapshot
-
-RULES: tuple[PlanRule, ...] = (pin,)
+RULES: tuple[PlanRule, ...] = (pin, prune_files)
 """Every rule, in the order in which they run."""
+_NUMBERED = re.compile(r"\$(\d+)")
 
 
 def plan(
@@ -56,6 +56,7 @@ def plan(
     if dialect != "duckdb":
         sql = tree.sql(dialect="duckdb")
         tree = parse(sql)
+    _number(tree)
     draft = Draft(sql, tree, catalog, params, policy)
     for rule in RULES:
         draft = rule(draft)
@@ -74,13 +75,22 @@ def plan(
     )
 
 
+def _number(tree: exp.Query) -> None:
+    """Give each ``?`` of the tree the number that DuckDB binds it by, where that is certain."""
+    places = [p for p in tree.find_all(exp.Placeholder, bfs=False) if not p.args.get("this")]
+    for i, place in enumerate(places, 1):
+        place.set("this", str(i))
+    if len(places) > 1:
+        found = _NUMBERED.findall(tree.sql(dialect="duckdb", comments=False))
+        if found != [str(i) for i in range(1, len(places) + 1)]:
+            for place in places:
+                place.set("this", None)
+
+
 def _input(draft: Draft, table: TableName) -> TableInput:
     snapshot = draft.snapshots[table]
     files = draft.files_of(table)
     relation = snapshot.relation_sql(files)
-    view = None
-    if draft.policy is not None:
-        view = draft.policy.view_sql(table, relation, _columns(snapshot))
     return TableInput(
         table=table,
         version=snapshot.version,
@@ -89,12 +99,8 @@ def _input(draft: Draft, table: TableName) -> TableInput:
         files_total=len(snapshot.files),
         rows=sum(file.rows for file in files),
         size_bytes=sum(file.size_bytes for file in files),
-        view_sql=view,
+        view_sql=draft.view_sql(table, relation),
     )
-
-
-def _columns(snapshot: Snapshot) -> Mapping[str, str]:
-    return {field.name: duckdb_type(field.type) for field in snapshot.schema}
 
 
 def _key(draft: Draft, inputs: tuple[TableInput, ...]) -> str:

@@ -54,7 +54,7 @@ def check_tables(
 def table_references(tree: exp.Query) -> Iterator[exp.Table]:
     """Every place that names a table, wherever it stands in the tree."""
     for node in tree.find_all(exp.Table):
-        if isinstance(node.this, exp.Identifier) and not _names_a_cte(node):
+        if isinstance(node.this, exp.Identifier) and cte_of(node) is None:
             yield node
 
 
@@ -81,27 +81,25 @@ def _written(node: exp.Table) -> str:
     return ".".join(part.name for part in node.parts)
 
 
-def _names_a_cte(table: exp.Table) -> bool:
-    """Whether a CTE of this name is in scope: earlier ones of its own WITH, all of outer ones."""
+def cte_of(table: exp.Table) -> exp.CTE | None:
+    """The CTE that a name means: of its own WITH only earlier ones, of outer ones all."""
     if table.db:
-        return False
+        return None
     name = table.name.lower()
     child, node = table, table.parent
     while node is not None:
         with_ = node.args.get("with_")
-        if (
-            with_ is not None
-            and child is not with_
-            and any(cte.alias.lower() == name for cte in with_.expressions)
-        ):
-            return True
+        if with_ is not None and child is not with_:
+            for cte in with_.expressions:
+                if cte.alias.lower() == name:
+                    return cte
         if isinstance(node, exp.With):
             for cte in node.expressions:
                 if cte is child:
                     if node.recursive and cte.alias.lower() == name:
-                        return True
+                        return cte
                     break
                 if cte.alias.lower() == name:
-                    return True
+                    return cte
         child, node = node, node.parent
-    return False
+    return None
