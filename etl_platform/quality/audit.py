@@ -18,7 +18,7 @@ from etl_platform.quality.masking import Masks
 from etl_platform.quality.outcome import Audit
 from etl_platform.quality.plan import plan_audit
 from etl_platform.quality.profile import LevelChoice
-from etl_platform.quality.profiling import build_profile, look, measures
+from etl_platform.quality.profiling import build_profile, look, measures, rows_to_read
 from etl_platform.quality.quarantine import kept_sql, rejected_sql
 from etl_platform.quality.scan import scan
 
@@ -67,7 +67,7 @@ def audit(
     facts = Facts(staged, counted, relation_of, existing, columns_of, previous_rows, moment)
     facts = replace(facts, shown=Masks(con, facts).shown)
     seen = look(con, facts, level)
-    plan = plan_audit(contract, facts, measures(facts, seen))
+    plan = plan_audit(contract, facts, measures(facts, seen), rows_to_read(facts, seen))
     with sql_errors(con, staged, contract):
         scanned = scan(con, plan)
         outcomes = tuple(
@@ -78,7 +78,7 @@ def audit(
     return Audit(
         table=staged.table,
         outcomes=outcomes,
-        profile=build_profile(con, facts, seen, scanned, outcomes),
+        profile=build_profile(facts, seen, scanned, outcomes),
         seconds=time.perf_counter() - started,
         kept_sql=kept_sql(facts, aside) if aside else None,
         rejected_sql=rejected_sql(facts, aside) if aside else None,

@@ -35,18 +35,18 @@ class ValueCounts:
         if not len(self.rows):
             return []
         import polars as pl
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
         # Only candidates are sorted by value: a table of 250,000 values need not be.
         rows = self.rows.to_numpy()
-        if len(rows) > limit:
-            least = int(self.rows.top_k(limit).min() or 0)  # pyright: ignore[reportArgumentType] # int
-            places = (rows >= least).nonzero()[0]
-            values, counts = self.values.gather(places), self.rows.gather(places)
-        else:
-            values, counts = self.values, self.rows
-        table = pl.DataFrame({"value": values, "rows": counts})
-        table = table.sort("rows", "value", descending=[True, False]).head(limit)
-        return list(zip(plain(table["value"].to_arrow()), table["rows"].to_list(), strict=True))
+        least = int(self.rows.top_k(limit).min() or 0) if len(rows) > limit else 0  # pyright: ignore[reportArgumentType] # int
+        places = (rows >= least).nonzero()[0]
+        values = self.values.gather(places).to_arrow(compat_level=pl.CompatLevel.oldest())
+        table = pa.table({"value": values, "rows": pa.array(rows[places])})
+        order = pc.sort_indices(table, [("rows", "descending"), ("value", "ascending")])
+        first = table.take(order[:limit])
+        return list(zip(plain(first["value"]), first["rows"].to_numpy().tolist(), strict=True))
 
     def bounds(self) -> tuple[Any, Any]:
         """Smallest and largest value, NaN left out."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from etl_platform.quality.binding import count_rows
 from etl_platform.quality.contract import Contract
 from etl_platform.quality.facts import Facts
+from etl_platform.quality.profiles.rows import RowPlan
 from etl_platform.quality.steps import Measured, PerRow, Step
 
 WHERE = "where"
 """Marks measures that count the rows which meet a condition; no column is named so: a measure of a
 column is never named like a condition, which stands in parentheses."""
+
+_MOST_STREAMED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,14 @@ class AuditPlan:
         steps: how each rule is judged, in the contract's order, by rule name.
         counted: columns whose values are counted.
         measures: SQL aggregate by ``(column, measure)``; rules have ``("", rule name)``.
+        rows: what is read row by row for the profile; rules on the same columns ride along.
     """
 
     relation: str
     steps: Mapping[str, Step]
     counted: tuple[str, ...]
     measures: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    rows: RowPlan | None = None
 
     @property
     def measure_sql(self) -> str | None:
@@ -39,17 +44,39 @@ class AuditPlan:
 
 
 def plan_audit(
-    contract: Contract, facts: Facts, profile: Mapping[tuple[str, str], str]
+    contract: Contract,
+    facts: Facts,
+    profile: Mapping[tuple[str, str], str],
+    rows: RowPlan | None = None,
 ) -> AuditPlan:
     """Decide how each rule is judged.
 
     Args:
         profile: aggregates that the profile needs from the same scan.
+        rows: what the profile reads row by row.
     """
     steps = {rule.name: rule.plan(facts) for rule in contract.rules}
     measures = {**profile, **rule_measures(contract, steps, facts)}
+    if rows is not None:
+        rows = replace(rows, bad=_riding(contract, steps, rows))
+        measures = {key: sql for key, sql in measures.items() if not _rides(key, rows)}
     counted = tuple(f.name for f in facts.staged.schema if f.name in facts.counted)
-    return AuditPlan(facts.relation, steps, counted, measures)
+    return AuditPlan(facts.relation, steps, counted, measures, rows)
+
+
+def _riding(contract: Contract, steps: Mapping[str, Step], rows: RowPlan) -> dict[str, str]:
+    """Predicates that need no other column than those which the profile reads row by row."""
+    read = set(rows.columns)
+    found: dict[str, str] = {}
+    for rule in contract.rules:
+        step = steps[rule.name]
+        if isinstance(step, PerRow) and rule.reads and read.issuperset(rule.reads):
+            found[rule.name] = step.predicate
+    return dict(list(found.items())[:_MOST_STREAMED])
+
+
+def _rides(key: tuple[str, str], rows: RowPlan) -> bool:
+    return key[0] == "" and key[1] in rows.bad
 
 
 def rule_measures(

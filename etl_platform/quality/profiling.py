@@ -28,7 +28,7 @@ from etl_platform.quality.profiles.relations import (
     repeated_columns,
     single_keys,
 )
-from etl_platform.quality.profiles.rows import RowPass, pass_over_rows
+from etl_platform.quality.profiles.rows import RowPlan
 from etl_platform.quality.profiles.sample import sample_rows
 from etl_platform.quality.profiles.score import column_parts, rule_parts, score
 from etl_platform.quality.profiles.sketch import ColumnSketch, Family, ProfileSketch
@@ -87,14 +87,26 @@ def measures(facts: Facts, look: Look) -> dict[tuple[str, str], str]:
     return profile_measures(facts, look.frequent, full=look.level == "full")
 
 
+def rows_to_read(facts: Facts, look: Look) -> RowPlan | None:
+    """What a full profile has to read row by row: columns that are not counted."""
+    if look.level != "full" or not facts.rows:
+        return None
+    rest = tuple(
+        f.name
+        for f in facts.staged.schema
+        if f.name not in facts.counted and Family.of(f.type) is not Family.NESTED
+    )
+    known = frozenset(name for name in rest if facts.bounds(name) is not None)
+    return RowPlan(facts.staged.schema, rest, known, frozenset(look.pii))
+
+
 def build_profile(
-    con: duckdb.DuckDBPyConnection,
     facts: Facts,
     look: Look,
     scanned: Scanned,
     outcomes: Sequence[Outcome] = (),
 ) -> Profile:
-    """Put the profile together; a full one passes over the rows of the columns not counted.
+    """Put the profile together from what the scan found; reads no data.
 
     Args:
         outcomes: of the contract's rules, for the quality score.
@@ -103,17 +115,8 @@ def build_profile(
     if look.level == "off":
         known = tuple(_from_files(facts, f.name) for f in schema)
         return Profile(rows=rows, size_bytes=size, columns=known, level="off")
-    passed = RowPass({}, None)
-    if look.level == "full" and rows:
-        rest = [
-            f.name
-            for f in schema
-            if f.name not in scanned.counts and Family.of(f.type) is not Family.NESTED
-        ]
-        known = [name for name in rest if facts.bounds(name) is not None]
-        passed = pass_over_rows(con, facts.relation, schema, rest, known, look.pii)
     found: dict[str, Column | ColumnProfile] = {
-        f.name: _column(facts, look, scanned, passed, f.name) for f in schema
+        f.name: _column(facts, look, scanned, f.name) for f in schema
     }
     described = tuple(c if isinstance(c, ColumnProfile) else describe(c) for c in found.values())
     live = [c.fields for c in found.values() if isinstance(c, Column)]
@@ -122,7 +125,7 @@ def build_profile(
     sketch = None
     if look.level == "full":
         kept = tuple(c.freeze() for c in found.values() if isinstance(c, Column))
-        sketch = ProfileSketch(columns=kept, comoments=passed.comoments)
+        sketch = ProfileSketch(columns=kept, comoments=scanned.rows.comoments)
     keys = single_keys(described, rows, repeated_columns(look.sample))
     if not keys and look.level == "full":
         keys = pair_keys(look.sample, described, rows)
@@ -131,7 +134,7 @@ def build_profile(
         size_bytes=size,
         columns=described,
         level=look.level,
-        correlations=correlations(passed.comoments),
+        correlations=correlations(scanned.rows.comoments),
         keys=tuple(keys),
         dependencies=tuple(dependencies(look.sample)) if look.level == "full" else (),
         score=score(parts),
@@ -153,13 +156,12 @@ def profile_staged(
     facts = Facts(staged, counted)
     seen = look(con, facts, level)
     ordered = tuple(f.name for f in staged.schema if f.name in counted)
-    scanned = scan(con, AuditPlan(facts.relation, {}, ordered, measures(facts, seen)))
-    return build_profile(con, facts, seen, scanned, outcomes)
+    plan = AuditPlan(facts.relation, {}, ordered, measures(facts, seen), rows_to_read(facts, seen))
+    scanned = scan(con, plan)
+    return build_profile(facts, seen, scanned, outcomes)
 
 
-def _column(
-    facts: Facts, look: Look, scanned: Scanned, passed: RowPass, name: str
-) -> Column | ColumnProfile:
+def _column(facts: Facts, look: Look, scanned: Scanned, name: str) -> Column | ColumnProfile:
     base = _base(facts, scanned, name)
     counts = scanned.counts.get(name)
     if counts is None and not facts.rows and is_countable(facts.kind(name)):
@@ -169,8 +171,8 @@ def _column(
         column = from_counts(base, counts)
     elif base.family is Family.NESTED:
         column = Column(base.model_copy(update={"nested": nested_sketch(facts, scanned, name)}))
-    elif name in passed.columns:
-        column = passed.columns[name].finish(base)
+    elif name in scanned.rows.columns:
+        column = scanned.rows.columns[name].finish(base)
     elif not facts.rows:
         column = Column(base)
     else:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _K = 400
 _RANK, _BIN = (False,), (True,)
 _CHUNK_ROWS = 500_000
+_EVERY = 8
+_THINNED_ROWS = 16_384
+_THINNED_K = 1_600
 
 
 class Ranked(Protocol):
@@ -63,18 +66,28 @@ class Counted:
         return np.histogram(self.values, edges, weights=self.rows)[0].astype(np.int64).tolist()
 
 
+def _kll(k: int) -> Any:
+    import datasketches
+
+    made: Any = datasketches
+    return made.kll_doubles_sketch(k)
+
+
 class QuantileSketch:
     """KLL (Karnin, Lang, Liberty 2016) of the Apache DataSketches library, k = 400.
 
     With 99 % confidence the share of rows up to an answered quantile is within ``rank_error`` of
     the one asked for, and every histogram bin within ``histogram_error`` of all rows.
+
+    Of a large batch every eighth value in order is taken, for eight: that moves a rank by at most
+    eight rows of the batch (0.05 % of 16,384), a thirteenth of the sketch's own error, and saves
+    three quarters of its time. Their own sketch is four times as exact as the one it ends in.
     """
 
     def __init__(self, sketch: Any = None) -> None:
-        import datasketches
-
-        made: Any = datasketches
-        self._sketch: Any = made.kll_doubles_sketch(_K) if sketch is None else sketch
+        self._whole: Any = _kll(_K) if sketch is None else sketch
+        self._eighths: Any = None
+        self._batches = 0
 
     @classmethod
     def from_bytes(cls, data: bytes) -> QuantileSketch:
@@ -86,9 +99,31 @@ class QuantileSketch:
     def to_bytes(self) -> bytes:
         return self._sketch.serialize()
 
+    @property
+    def _sketch(self) -> Any:
+        """Everything that was taken in."""
+        if self._eighths is not None:
+            for _ in range(_EVERY):
+                self._whole.merge(self._eighths)
+            self._eighths = None
+        return self._whole
+
     def add(self, values: NDArray[np.float64]) -> None:
         """Take finite numbers in."""
-        self._sketch.update(values)
+        import numpy as np
+
+        if len(values) < _THINNED_ROWS:
+            self._whole.update(values)
+            return
+        ordered = np.sort(values)
+        # The ends stay as they are: the smallest and the largest value are exact.
+        inner = ordered[1 : 1 + (len(ordered) - 2) // _EVERY * _EVERY]
+        if self._eighths is None:
+            self._eighths = _kll(_THINNED_K)
+        # Another place of the eight in every batch, so that the error has no direction.
+        self._eighths.update(inner[self._batches % _EVERY :: _EVERY])
+        self._batches += 3
+        self._whole.update(np.concatenate([ordered[:1], ordered[1 + len(inner) :]]))
 
     def add_counted(self, counted: Counted) -> None:
         """Take each value in as often as it occurs, a bounded number of rows at a time."""
@@ -103,7 +138,7 @@ class QuantileSketch:
             rows = np.minimum(upto[first : last + 1], stop) - np.maximum(
                 upto[first : last + 1] - counted.rows[first : last + 1], start
             )
-            self._sketch.update(np.repeat(counted.values[first : last + 1], rows))
+            self.add(np.repeat(counted.values[first : last + 1], rows))
             start = stop
 
     @classmethod
@@ -111,7 +146,7 @@ class QuantileSketch:
         """The sketch of all their values."""
         merged = cls()
         for sketch in sketches:
-            merged._sketch.merge(sketch._sketch)  # noqa: SLF001 of the same class
+            merged._whole.merge(sketch._sketch)  # noqa: SLF001 of the same class
         return merged
 
     @property

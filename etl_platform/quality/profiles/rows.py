@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,13 @@ from etl_platform.quality.profiles.comoments import MOST_COLUMNS, CoMoments, CoM
 from etl_platform.quality.profiles.days import DAY_US, Days
 from etl_platform.quality.profiles.distinct import DistinctSketch
 from etl_platform.quality.profiles.frequent import FrequentTracker
-from etl_platform.quality.profiles.hashing import as_integers, as_numbers, hashes
+from etl_platform.quality.profiles.hashing import (
+    as_integers,
+    as_numbers,
+    hashes,
+    lengths_of,
+    present_of,
+)
 from etl_platform.quality.profiles.moments import Moments
 from etl_platform.quality.profiles.quantiles import QuantileSketch
 from etl_platform.quality.profiles.sketch import ColumnSketch, Family
@@ -58,9 +64,9 @@ class ColumnPass:
         import pyarrow as pa
 
         if not sketched:
-            return _with_gaps(batch, as_numbers(batch.drop_null()))
+            return _with_gaps(batch, as_numbers(present_of(batch)))
         self.nulls += batch.null_count
-        present = batch.drop_null()
+        present = present_of(batch)
         keys = hashes(present)
         self.distinct.add(keys)
 
@@ -95,10 +101,8 @@ class ColumnPass:
 
     def _add_lengths(self, present: pa.Array[Any]) -> None:
         import numpy as np
-        import pyarrow.compute as pc
 
-        measured: Any = pc.utf8_length if self.family is Family.TEXT else pc.binary_length
-        lengths = measured(present).to_numpy(zero_copy_only=False)
+        lengths = lengths_of(present)
         if len(lengths):
             self.lengths = self.lengths.merge(Moments.of(lengths.astype(np.float64)))
             low, high = int(lengths.min()), int(lengths.max())
@@ -159,50 +163,77 @@ def _with_gaps(batch: pa.Array[Any], numbers: NDArray[np.float64]) -> NDArray[np
 
 
 @dataclass(frozen=True, slots=True)
+class RowPlan:
+    """What the pass over rows reads.
+
+    Attributes:
+        sketched: columns that are sketched; the first 24 numeric ones are read for correlations.
+        bounded: those of them whose bounds the files tell.
+        personal: columns of personal data, which are not correlated.
+        bad: of rules that look at nothing but columns read anyway: SQL that is true for a bad row.
+    """
+
+    schema: pa.Schema
+    sketched: tuple[str, ...]
+    bounded: frozenset[str] = frozenset()
+    personal: frozenset[str] = frozenset()
+    bad: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def correlated(self) -> tuple[str, ...]:
+        numeric = [
+            f.name
+            for f in self.schema
+            if Family.of(f.type).is_number and f.name not in self.personal
+        ][:MOST_COLUMNS]
+        return tuple(numeric) if len(numeric) > 1 else ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is read, in the order of the table."""
+        wanted = {*self.sketched, *self.correlated}
+        return tuple(f.name for f in self.schema if f.name in wanted)
+
+
+@dataclass(frozen=True, slots=True)
 class RowPass:
-    """What the pass over rows found."""
+    """What the pass over rows found; ``bad`` are rows by the name of the rule."""
 
-    columns: dict[str, ColumnPass]
-    comoments: CoMoments | None
+    columns: Mapping[str, ColumnPass] = field(default_factory=dict[str, ColumnPass])
+    comoments: CoMoments | None = None
+    bad: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
-def pass_over_rows(
-    con: duckdb.DuckDBPyConnection,
-    relation: str,
-    schema: pa.Schema,
-    sketched: Sequence[str],
-    bounded: Collection[str] = (),
-    personal: Collection[str] = (),
-) -> RowPass:
-    """Read the sketched columns, and the first 24 numeric ones for correlations, once.
-
-    Of ``bounded`` columns the files tell the bounds; columns of personal data are not correlated.
+def pass_over_rows(con: duckdb.DuckDBPyConnection, relation: str, plan: RowPlan) -> RowPass:
+    """Read the columns of a plan once.
 
     Memory is bounded by a few batches: while one is worked on, DuckDB prepares the next.
     """
     import numpy as np
 
-    families = {f.name: Family.of(f.type) for f in schema}
-    numeric = [n for n, family in families.items() if family.is_number and n not in personal]
-    numeric = numeric[:MOST_COLUMNS]
-    numeric = numeric if len(numeric) > 1 else []
-    names = [f.name for f in schema if f.name in set(sketched) | set(numeric)]
-    passes = {n: ColumnPass(families[n], bounded=n in bounded) for n in names}
+    names, numeric, chosen = plan.columns, plan.correlated, set(plan.sketched)
     if not names:
-        return RowPass({}, None)
-    chosen = set(sketched)
+        return RowPass()
+    passes = {
+        n: ColumnPass(Family.of(plan.schema.field(n).type), bounded=n in plan.bounded)
+        for n in names
+    }
+    bad = dict.fromkeys(plan.bad, 0)
     sums = CoMomentSums(numeric)
-    columns = ", ".join(map(quote, names))
-    reader = con.sql(f"SELECT {columns} FROM {relation}").to_arrow_reader(_BATCH_ROWS)
+    wanted = ", ".join((*map(quote, names), *(f"({sql})" for sql in plan.bad.values())))
+    reader = con.sql(f"SELECT {wanted} FROM {relation}").to_arrow_reader(_BATCH_ROWS)
     with ThreadPoolExecutor(1) as ahead:
         waiting = ahead.submit(next, reader, None)
         while (batch := waiting.result()) is not None:
             waiting = ahead.submit(next, reader, None)
             numbers: dict[str, NDArray[np.float64] | None] = {
                 name: passes[name].add(column, sketched=name in chosen)
-                for name, column in zip(names, batch.columns, strict=True)
+                for name, column in zip(names, batch.columns[: len(names)], strict=True)
             }
+            for rule, marks in zip(bad, batch.columns[len(names) :], strict=True):
+                bad[rule] += marks.true_count
             found = [n for n in map(numbers.get, numeric) if n is not None]
             if found:
                 sums.add(np.stack(found))
-    return RowPass({name: passes[name] for name in names if name in chosen}, sums.result())
+    sketched = {name: passes[name] for name in names if name in chosen}
+    return RowPass(sketched, sums.result(), bad)
