@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from etl_platform.core.names import TableName
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from etl_platform.lakehouse.lake import Lake
     from etl_platform.lakehouse.log import Snapshot
     from etl_platform.quality import Profile
+
+_Stamp: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Catalog(Protocol):
 
 
 class LakeCatalog:
-    """The tables of a lake.
+    """The tables of a lake. One serves many plans: opened versions are kept until newer ones come.
 
     Args:
         lake: whose tables.
@@ -62,15 +65,42 @@ class LakeCatalog:
     def __init__(self, lake: Lake, rollups: tuple[Rollup, ...] = ()) -> None:
         self._lake = lake
         self._rollups = rollups
+        self._opened: dict[TableName, tuple[_Stamp, Snapshot]] = {}
 
     def names(self) -> Collection[TableName]:
         return self._lake.names()
 
     def snapshot(self, table: TableName) -> Snapshot:
-        return self._lake.snapshot(table)
+        opened = self._opened.get(table)
+        if opened is not None and opened[0] == _stamp(opened[1]):
+            return opened[1]
+        snapshot = self._lake.snapshot(table)
+        stamp = _stamp(snapshot)
+        if stamp is not None:
+            self._opened[table] = (stamp, snapshot)
+        return snapshot
 
     def rollups(self) -> tuple[Rollup, ...]:
         return self._rollups
 
     def profile(self, table: TableName) -> Profile | None:
         return self._lake.profile(table)
+
+
+def _stamp(snapshot: Snapshot) -> _Stamp | None:
+    """Which commit a version is, while it is the newest: two looks at a local folder.
+
+    None when a later commit exists, and for a lake in a bucket, where looking costs as much as
+    opening. Commits are numbered without gaps and never change, so the newest one is the one
+    without a successor; inode and time tell a table that was deleted and made again.
+    """
+    if "://" in snapshot.uri:
+        return None
+    log, version = Path(snapshot.uri) / "_delta_log", snapshot.version
+    if (log / f"{version + 1:020}.json").exists():
+        return None
+    try:
+        found = (log / f"{version:020}.json").stat()
+    except FileNotFoundError:
+        return None
+    return (version, found.st_ino, found.st_mtime_ns)

@@ -14,6 +14,7 @@ from etl_platform.core.types import duckdb_type
 from etl_platform.planner.catalog import Catalog
 from etl_platform.planner.plan import Applied
 from etl_platform.planner.policy import TablePolicies
+from etl_platform.planner.references import Reference
 
 if TYPE_CHECKING:
     from etl_platform.lakehouse.log import Snapshot
@@ -30,6 +31,7 @@ class Draft:
         sql: what will run, in DuckDB's dialect; ``tree`` is the same, parsed, and is not changed.
         snapshots: the pinned version of every table that the statement reads.
         files: the files to read of a table, where a rule left some out.
+        references: where the tables stand in the statement, once a rule has looked.
         applied: what the rules did so far.
     """
 
@@ -42,6 +44,7 @@ class Draft:
     files: Mapping[TableName, tuple[DataFile, ...]] = field(
         default_factory=dict[TableName, tuple[DataFile, ...]]
     )
+    references: Mapping[TableName, Sequence[Reference]] | None = None
     applied: tuple[Applied, ...] = ()
 
     def files_of(self, table: TableName) -> tuple[DataFile, ...]:

@@ -14,6 +14,7 @@ from etl_platform.planner.references import Link, Reference
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
     from etl_platform.lakehouse.log import Snapshot
 
@@ -36,9 +37,12 @@ class FileChoice:
         self._con = _session().cursor()
         self._params = params
         self._names: dict[TableName, str] = {}
+        self._files: dict[TableName, int] = {}
+        self._keys: list[str] = []
         self._columns: dict[TableName, dict[str, int]] = {}
         for i, (table, wanted) in enumerate(_columns(references).items()):
             self._names[table] = f"bounds_{i}"
+            self._files[table] = len(snapshots[table].files)
             self._columns[table] = {column: place for place, column in enumerate(sorted(wanted))}
             self._con.register(
                 self._names[table], file_bounds(snapshots[table], self._columns[table])
@@ -53,7 +57,7 @@ class FileChoice:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for name in self._names.values():
+        for name in (*self._names.values(), *self._keys):
             self._con.unregister(name)
         self._con.close()
 
@@ -70,6 +74,8 @@ class FileChoice:
             duckdb.Error: a condition cannot be evaluated; neither can it be in the query.
         """
         table = reference.table
+        if not reference.conditions and not extra:
+            return frozenset(range(self._files[table]) if among is None else among)
         parts = [c.may(lambda name: self.bounds(table, name)) for c in reference.conditions]
         parts += extra
         if among is not None:
@@ -82,28 +88,34 @@ class FileChoice:
         ).fetchall()
         return frozenset(int(row[0]) for row in rows)
 
-    def within(self, link: Link, table: TableName, among: Collection[int]) -> str | None:
+    def within(self, link: Link, table: TableName, among: Collection[int]) -> str:
         """The condition on a table's bounds that a link to some files of another one makes.
 
-        None when nothing follows, because a bound is not known or there are no files.
+        Always true when a bound of one of these files is not known, or there are no files.
         """
-        theirs, name = (
+        mine, theirs = (
+            self.bounds(table, link.column),
             self.bounds(link.other.table, link.other_column),
-            self._names[link.other.table],
         )
-        row = self._con.execute(
-            f"SELECT bool_and(({theirs.low} IS NOT NULL AND {theirs.high} IS NOT NULL) "
-            f"OR {theirs.nulls} >= rows) FROM {name} WHERE {_one_of(among)}"
-        ).fetchall()[0]
-        if not row[0]:
-            return None
-        mine = self.bounds(table, link.column)
+        known = (
+            f"(({theirs.low} IS NOT NULL AND {theirs.high} IS NOT NULL) OR {theirs.nulls} >= rows)"
+        )
         low, high = (
-            f"(SELECT {call} FROM {name} WHERE {_one_of(among)})"
+            f"(SELECT CASE WHEN bool_and({known}) THEN {call} END "
+            f"FROM {self._names[link.other.table]} WHERE {_one_of(among)})"
             for call in (f"min({theirs.low})", f"max({theirs.high})")
         )
         outside = f"{mine.high} < {low} OR {mine.low} > {high} OR {mine.nulls} >= rows"
         return f"(({outside}) IS NOT TRUE)"
+
+    def holding(self, table: TableName, column: str, keys: pa.Table) -> str:
+        """The condition on a table's bounds that one of some keys lies between them."""
+        name, mine = f"keys_{len(self._keys)}", self.bounds(table, column)
+        self._con.register(name, keys)
+        self._keys.append(name)
+        held = f"EXISTS (SELECT 1 FROM {name} WHERE key >= {mine.low} AND key <= {mine.high})"
+        unknown = f"{mine.low} IS NULL OR {mine.high} IS NULL"
+        return f"(({unknown} OR {held}) AND ({mine.nulls} >= rows) IS NOT TRUE)"
 
     def bounds(self, table: TableName, column: str) -> Bounds:
         """Where the bounds of a column stand."""

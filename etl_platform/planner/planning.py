@@ -17,8 +17,9 @@ from etl_platform.planner.plan import Estimate, Plan, TableInput
 from etl_platform.planner.policy import TablePolicies
 from etl_platform.planner.rules.pin import pin
 from etl_platform.planner.rules.prune_files import prune_files
+from etl_platform.planner.rules.prune_joins import prune_joins
 
-RULES: tuple[PlanRule, ...] = (pin, prune_files)
+RULES: tuple[PlanRule, ...] = (pin, prune_files, prune_joins)
 """Every rule, in the order in which they run."""
 _NUMBERED = re.compile(r"\$(\d+)")
 

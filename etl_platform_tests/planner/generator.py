@@ -95,9 +95,7 @@ class Generator:
         else:
             tree = self._select(2)
         if self._chance(0.25):
-            width = len(tree.named_selects)
-            places = ", ".join(f"{i + 1} NULLS LAST" for i in range(width))
-            text = f"SELECT * FROM ({tree.sql('duckdb')}) AS ordered ORDER BY {places} LIMIT 20"
+            text = f"SELECT * FROM ({tree.sql('duckdb')}) AS ordered ORDER BY ALL LIMIT 20"
             tree = exp.maybe_parse(text, dialect="duckdb")
         return tree
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from etl_platform.planner.draft import Draft
 from etl_platform.planner.file_choice import FileChoice
 from etl_platform.planner.pruning import kept, references_of, several
@@ -27,6 +29,7 @@ def prune_files(draft: Draft) -> Draft:
     if not tables:
         return draft.unchanged(RULE, "no table has more than one file")
     found = references_of(draft)
+    draft = replace(draft, references=found)
     asked = {
         table: places
         for table, places in found.items()
