@@ -89,6 +89,14 @@ class QueryRefused(PermanentError):
     """A statement that the query tool does not run."""
 
 
+class LimitExceeded(PermanentError):
+    """A query would take, or took, more than it may: rows, seconds, memory, bytes read."""
+
+
+class QueryCancelled(PermanentError):
+    """A query was stopped by whoever asked it."""
+
+
 class ConcurrentWrite(TransientError):
     """Other writers kept winning the race for the next version of a table."""
 

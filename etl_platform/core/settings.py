@@ -59,6 +59,13 @@ class Settings(BaseSettings):
     temp_dir: str = Field(
         default=".etl/tmp", description="Where engines spill what does not fit in memory."
     )
+    results_dir: str | None = Field(
+        default=None,
+        description="Where results of queries are kept; default: results/ in the spill folder.",
+    )
+    results_limit: int = Field(
+        default=1024**3, description="Bytes of results that are kept; the oldest go.", ge=0
+    )
     policies: str | None = Field(
         default=None,
         description="YAML file that says what each role may query; none: no restriction.",
@@ -70,7 +77,7 @@ class Settings(BaseSettings):
         default=None, description="Secret reference to the key of hash masks."
     )
 
-    @field_validator("lake_uri", "temp_dir", "policies")
+    @field_validator("lake_uri", "temp_dir", "results_dir", "policies")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
         return (

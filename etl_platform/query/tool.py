@@ -1,34 +1,35 @@
-"""One SELECT from a person or program, over one version of each table, recorded."""
+"""One SELECT from a person or program: planned, run apart, kept and recorded."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
-from etl_platform.core.errors import EtlError, PermanentError, QueryRefused, TransientError
+from etl_platform.core.errors import EtlError, LimitExceeded, QueryCancelled, QueryRefused
 from etl_platform.metastore import Metastore
 from etl_platform.metastore.records import QueryRecord
 from etl_platform.planner.catalog import Catalog, LakeCatalog
-from etl_platform.planner.columns import check_columns
-from etl_platform.planner.parsing import parse
 from etl_platform.planner.plan import Plan
 from etl_platform.planner.planning import plan
-from etl_platform.planner.refusals import message, refusal
-from etl_platform.planner.tables import Schema
+from etl_platform.planner.policy import Limits
+from etl_platform.query import isolation
 from etl_platform.query.audit import AuditedCatalog, AuditTable
+from etl_platform.query.execution import check_scanned, execute, tightest
+from etl_platform.query.parameters import Params, recorded
 from etl_platform.query.read_only import check_read_only
-from etl_platform.query.roles import RoleCatalog, role_of
-from etl_platform.query.session import confined, visible_columns
+from etl_platform.query.results import Page, ResultStore, Stored, result_id, scope_of
+from etl_platform.query.roles import Role, RoleCatalog, role_of
 
 if TYPE_CHECKING:
-    import duckdb
     import polars as pl
 
     from etl_platform.lakehouse.lake import Lake
-
 
 _RECORDED = 100_000
 
@@ -39,11 +40,27 @@ class QueryLog(Protocol):
     def record_query(self, record: QueryRecord) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gave.
+
+    Attributes:
+        plan: what was run, with the versions of all tables.
+        result: the rows.
+        cached: whether the rows were computed by an earlier query.
+    """
+
+    plan: Plan
+    result: Stored
+    cached: bool
+
+
 class QueryTool:
     """Runs read-only SQL over a lake.
 
     Args:
-        lake: the tables; its settings bound memory and threads of each query.
+        lake: the tables; its settings bound memory and threads of each query, and say where
+            results are kept.
         log: where every query and refusal is recorded, usually the metastore.
     """
 
@@ -53,14 +70,26 @@ class QueryTool:
         self._catalog: Catalog = LakeCatalog(lake)
         if isinstance(log, Metastore):
             self._catalog = AuditedCatalog(self._catalog, AuditTable(log.history, lake.settings))
+        settings = lake.settings
+        folder = Path(settings.results_dir or Path(settings.temp_dir) / "results")
+        self._results = ResultStore(folder, settings.results_limit)
 
-    def run(
+    def run(self, sql: str, params: Params = None, role: str | None = None) -> pl.DataFrame:
+        """Run one SELECT and return all its rows; see :meth:`ask`."""
+        return self.ask(sql, params, role).result.frame()
+
+    def ask(
         self,
         sql: str,
-        params: Mapping[str, object] | Sequence[object] | None = None,
+        params: Params = None,
         role: str | None = None,
-    ) -> pl.DataFrame:
-        """Run one SELECT and return all its rows.
+        *,
+        limits: Limits | None = None,
+        reuse: bool = True,
+        cancel: Event | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Answer:
+        """Run one SELECT in a process of its own, or find what an equal one gave.
 
         Every table is pinned to its newest version before anything is read: what others publish
         meanwhile is not seen. Integer sums come back as decimal(38, 0), never as floats.
@@ -69,45 +98,92 @@ class QueryTool:
             sql: DuckDB's dialect; tables by their lake names, ``main`` being the default schema.
             params: values for ``$name`` (a mapping) or ``?`` (a sequence), bound by DuckDB.
             role: whose policies hold; None is the settings' ``ETL_ROLE``.
+            limits: the most that the query may take, within the role's and the settings' limits.
+            reuse: whether a result of the same question on the same files may be given.
+            cancel: stops the query when set, within a tenth of a second.
+            progress: called with a share from 0 to 1, in this thread.
 
         Raises:
             QueryRefused: the text is not one SELECT that reads only tables, or the role may not
                 read one of them, or there are policies and no role.
             UnknownName: there is no such table or column, with the nearest one.
+            LimitExceeded: it would take, or took, more than it may.
+            QueryCancelled: ``cancel`` was set.
             PermanentError: DuckDB refuses it or fails, with its reason.
             TransientError: a file of a pinned version vanished (vacuum); running again helps.
         """
         asked = role or self._lake.settings.role
-        record = QueryRecord(sql=recordable(sql), role=asked, started_at=datetime.now(UTC))
+        record = QueryRecord(
+            sql=recordable(sql),
+            role=asked,
+            params=recordable(recorded(params)),
+            started_at=datetime.now(UTC),
+        )
         began = time.perf_counter()
         planned: Plan | None = None
         try:
+            isolation.prepare()
             policy = role_of(self._lake.settings, role)
             check_read_only(sql)
             catalog = self._catalog if policy is None else RoleCatalog(self._catalog, policy)
             planned = plan(sql, catalog, params=params, policy=policy, role=asked)
-            frame = self._execute(planned, params)
+            allowed = tightest(limits, None if policy is None else policy.limits)
+            check_scanned(planned, allowed)
+            name = result_id(planned, _scope(policy))
+            found = self._reused(name, allowed) if reuse else None
+            stored = found or self._computed(planned, name, params, allowed, cancel, progress)
         except BaseException as error:
-            status = "refused" if isinstance(error, QueryRefused) else "failed"
             text = str(error) if isinstance(error, EtlError) else type(error).__name__
-            self._record(record, began, planned, {"status": status, "error": recordable(text)})
+            outcome = {"status": _status(error), "error": recordable(text)}
+            self._record(record, began, planned, outcome)
             raise
-        self._record(record, began, planned, {"rows": frame.height})
-        return frame
+        outcome = {"rows": stored.rows, "result": stored.id, "cached": found is not None}
+        self._record(record, began, planned, outcome)
+        return Answer(planned, stored, found is not None)
 
-    def _execute(
-        self, planned: Plan, params: Mapping[str, object] | Sequence[object] | None
-    ) -> pl.DataFrame:
-        import duckdb
+    def page(self, cursor: str, rows: int = 1000, role: str | None = None) -> Page:
+        """The rows of an earlier answer that follow a page, whatever has been published since.
 
-        with confined(planned.inputs, self._lake.settings) as con:
-            try:
-                relation = con.sql(planned.sql, params=params)
-                _check_types(relation)
-                return relation.pl()
-            except duckdb.Error as error:
-                columns = visible_columns(con, planned.inputs)
-                raise _explained(con, planned.sql, params, columns, error) from error
+        Args:
+            cursor: of the page before.
+            rows: the most that are wanted.
+            role: as in :meth:`ask`; the same under the same policy as when it was asked.
+
+        Raises:
+            QueryRefused: the cursor is another role's, or the role's policy has changed since.
+            PermanentError: it is no cursor, or the result is no longer kept.
+        """
+        return self._results.page(cursor, rows, _scope(role_of(self._lake.settings, role)))
+
+    def _reused(self, name: str, allowed: Limits) -> Stored | None:
+        found = self._results.find(name)
+        if found is not None and allowed.rows is not None and found.rows > allowed.rows:
+            raise LimitExceeded(f"the result has more than {allowed.rows:,} rows")
+        return found
+
+    def _computed(
+        self,
+        planned: Plan,
+        name: str,
+        params: Params,
+        allowed: Limits,
+        cancel: Event | None,
+        progress: Callable[[float], None] | None,
+    ) -> Stored:
+        part = self._results.create()
+        try:
+            execute(
+                planned,
+                part,
+                self._lake.settings,
+                params=params,
+                limits=allowed,
+                cancel=cancel,
+                progress=progress,
+            )
+            return self._results.keep(part, name)
+        finally:
+            part.unlink(missing_ok=True)
 
     def _record(
         self,
@@ -116,12 +192,13 @@ class QueryTool:
         planned: Plan | None,
         outcome: Mapping[str, object],
     ) -> None:
-        inputs = planned.inputs if planned is not None else ()
-        tables = {table.table.sql: table.version for table in inputs}
-        seconds = time.perf_counter() - began
-        self._log.record_query(
-            record.model_copy(update={"seconds": seconds, "tables": json.dumps(tables), **outcome})
-        )
+        known: dict[str, object] = {"seconds": time.perf_counter() - began, **outcome}
+        if planned is not None:
+            known["tables"] = json.dumps({t.table.sql: t.version for t in planned.inputs})
+            known["key"] = planned.key
+            known["scanned_bytes"] = planned.size_bytes
+            known["predicted_s"] = planned.estimate.seconds
+        self._log.record_query(record.model_copy(update=known))
 
 
 def recordable(text: str) -> str:
@@ -130,36 +207,11 @@ def recordable(text: str) -> str:
     return plain if len(plain) <= _RECORDED else f"{plain[:_RECORDED]}... ({len(text)} characters)"
 
 
-def _check_types(relation: duckdb.DuckDBPyRelation) -> None:
-    for name, kind in zip(relation.columns, relation.types, strict=True):
-        if str(kind) == "INTERVAL":
-            raise PermanentError(
-                f"column {name!r} is an INTERVAL, which a Polars frame cannot hold",
-                fix="cast it to VARCHAR, or take its seconds with epoch(...)",
-            )
+def _scope(policy: Role | None) -> str:
+    return scope_of(None, "") if policy is None else scope_of(policy.name, repr(policy))
 
 
-def _explained(
-    con: duckdb.DuckDBPyConnection,
-    sql: str,
-    params: object,
-    columns: Schema,
-    error: duckdb.Error,
-) -> EtlError:
-    import duckdb
-
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return PermanentError(
-            f"the query needs more memory than it may use: {message(error).splitlines()[0]}",
-            fix="filter or aggregate earlier, or raise ETL_MEMORY_LIMIT",
-        )
-    if isinstance(error, duckdb.IOException):
-        return TransientError(
-            f"a file could not be read: {message(error)}", fix="run the query again"
-        )
-    if isinstance(error, duckdb.BinderException):
-        try:
-            check_columns(parse(sql), columns)
-        except PermanentError as unknown:
-            return unknown
-    return refusal(con, sql, error, params=params)
+def _status(error: BaseException) -> str:
+    if isinstance(error, QueryRefused):
+        return "refused"
+    return "cancelled" if isinstance(error, QueryCancelled | KeyboardInterrupt) else "failed"
