@@ -97,6 +97,21 @@ def table_profile(root: str, snapshot: Snapshot) -> Profile | None:
     return Profile.merge(parts)
 
 
+def partition_profile(
+    root: str, snapshot: Snapshot, partition: Mapping[str, Any]
+) -> Profile | None:
+    """The profile of one partition at a version; None when its rows came without one."""
+    folder = _folder(root, snapshot.table) / "partition" / place_of(partition)
+    for version, mode in _lineage(snapshot):
+        if mode is not Mode.REPLACE_PARTITION:
+            return None
+        if (folder / _name(version)).exists():
+            found = _read(folder / _name(version))
+            rows = sum(file.rows for file in snapshot.within(partition))
+            return found if found.rows == rows else None
+    return None
+
+
 def forget_profiles(root: str, table: TableName, kept: Collection[int]) -> list[str]:
     """Delete profiles that no kept version needs; returns paths below the table's folder.
 

@@ -143,6 +143,19 @@ class Metastore:
             return found
         return found.model_copy(update={"partition": None})
 
+    def profiles(self, table: str, *, lake: str = "", limit: int = 50) -> list[ProfileRecord]:
+        """The profiles of a table's versions and partitions, the newest version first."""
+        from sqlalchemy import select
+
+        from etl_platform.metastore.models import Profile
+
+        query = select(Profile).where(Profile.table == table, Profile.lake == lake)
+        query = query.order_by(Profile.version.desc(), Profile.id.desc()).limit(limit)
+        found = access.read(self._engine, query, ProfileRecord)
+        return [
+            record.model_copy(update={"partition": record.partition or None}) for record in found
+        ]
+
     def record_query(self, record: QueryRecord) -> None:
         """Add a statement to the history."""
         from etl_platform.metastore.models import Query

@@ -13,6 +13,7 @@ from etl_platform.quality.facts import Facts
 from etl_platform.quality.formats import PATTERNS, Format
 from etl_platform.quality.profile import ColumnProfile, Profile
 from etl_platform.quality.profiles.sketch import Family
+from etl_platform.quality.reports.numbers import percent, shown
 from etl_platform.quality.suggestions.headroom import (
     earliest,
     length_bound,
@@ -70,7 +71,7 @@ def column_rules(
     if 0 < column.nulls <= _MOST_NULLS * rows:
         share = column.nulls / rows
         rule = {"rule": "null_share", "column": column.name, "max": share_bound(share)}
-        yield _expected(rule, f"{share:.2%} of the rows are null")
+        yield _expected(rule, f"{percent(share)} of the rows are null")
     family = Family.of(facts.kind(column.name))
     if family.is_number and not is_key:
         yield from _range(column, whole=family is Family.INTEGER)
@@ -81,7 +82,7 @@ def column_rules(
 
 
 def _range(column: ColumnProfile, *, whole: bool) -> Iterator[Suggested]:
-    if column.pii or column.min is None or column.max is None:
+    if column.pii or column.min is None or column.max is None or column.distinct == 1:
         return
     low, high = float(column.min), float(column.max)
     if column.nan or column.infinite or abs(low) == float("inf") or abs(high) == float("inf"):
@@ -90,10 +91,10 @@ def _range(column: ColumnProfile, *, whole: bool) -> Iterator[Suggested]:
     if not (math.isfinite(least) and math.isfinite(most)):
         return
     rule = {"rule": "range", "column": column.name, "min": least, "max": most}
-    evidence = f"{column.min} to {column.max} were seen"
+    evidence = f"{shown(column.min)} to {shown(column.max)} were seen"
     middle = dict(column.quantiles).get(0.5)
-    if isinstance(middle, int | float):
-        evidence += f", the middle one is {middle:,.6g}"
+    if middle is not None:
+        evidence += f", the middle one is {shown(middle)}"
     yield _expected(rule, evidence)
 
 
@@ -103,7 +104,7 @@ def _first_day(column: ColumnProfile) -> Iterator[Suggested]:
     first = earliest(column.min, column.max)
     if first is not None:
         rule = {"rule": "range", "column": column.name, "min": first}
-        yield _expected(rule, f"{column.min} to {column.max} were seen")
+        yield _expected(rule, f"{shown(column.min)} to {shown(column.max)} were seen")
 
 
 def _text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from etl_platform.core.duck import quote
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from etl_platform.core.staged import Staged
 
+_MOST_PAIRS = 12
+_SIGMAS = 3
 _KEY_NAMES = ("id", "key", "code", "no", "number", "nr", "uuid")
 
 
@@ -80,8 +83,21 @@ def _key(
         for key in profile.keys
         if key.evidence == "exact" or _differ(con, facts, key.columns)
     ]
+    if not exact:
+        exact = [pair for pair in _pairs(profile) if _differ(con, facts, pair)][:1]
     exact.sort(key=lambda columns: (len(columns), not _named_like_key(columns[0])))
     return (exact[0] if exact else None), exact[1:]
+
+
+def _pairs(profile: Profile) -> list[tuple[str, str]]:
+    """Pairs with enough combinations for all rows, those with the fewest first, at most 12."""
+    sizes = {
+        c.name: c.distinct * (1 + _SIGMAS * c.distinct_error)
+        for c in profile.columns
+        if c.distinct and not c.nulls and not c.dtype.startswith("float")
+    }
+    enough = [p for p in combinations(sizes, 2) if sizes[p[0]] * sizes[p[1]] >= profile.rows]
+    return sorted(enough, key=lambda p: sizes[p[0]] * sizes[p[1]])[:_MOST_PAIRS]
 
 
 def _named_like_key(column: str) -> bool:
