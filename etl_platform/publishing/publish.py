@@ -14,6 +14,7 @@ from etl_platform.publishing.budget import Entry, fit, shorten_text
 from etl_platform.publishing.checks import check_results, not_run
 from etl_platform.publishing.columns import Lineage, columns_of, lineage_entry, schema_entry
 from etl_platform.publishing.failures import batch_of
+from etl_platform.publishing.pictures import PICTURES, picture_entries
 from etl_platform.resources import LakeResource
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from etl_platform.lakehouse import Lake, Mode
     from etl_platform.lakehouse.gate import Admission
     from etl_platform.lakehouse.publish import SchemaChange
+    from etl_platform.metastore import Metastore
     from etl_platform.quality import Contract
     from etl_platform.quality.profile import LevelChoice
 
@@ -117,7 +119,9 @@ def publish(
         raise violation_failure(violation) from violation
     yield dg.MaterializeResult(
         asset_key=key,
-        metadata=materialization_metadata(lake, publication, admission, _declared(context)),
+        metadata=materialization_metadata(
+            lake, publication, admission, _declared(context), resource.metastore()
+        ),
         check_results=list(check_results(key, admission.audit)),
         data_version=data_version(publication, admission),
     )
@@ -154,11 +158,13 @@ def materialization_metadata(
     publication: Publication,
     admission: Admission,
     declared: dg.TableSchema | None = None,
+    metastore: Metastore | None = None,
 ) -> dict[str, dg.MetadataValue]:
     """Everything worth seeing about a new version, within one event's budget.
 
     Args:
         declared: the columns as the asset's definition has them, for their keys.
+        metastore: where the scores of earlier versions are, for their trend.
     """
     receipt, audit, profile = admission.receipt, admission.audit, admission.audit.profile
     schema: pa.Schema = lake.schema(publication.table, receipt.version_after)
@@ -201,6 +207,11 @@ def materialization_metadata(
         entries["quality_score"] = Entry(value.float(profile.score.total))
     if admission.profile_file is not None:
         entries["profile_file"] = Entry(value.path(str(admission.profile_file)))
+    pictures = picture_entries(lake, metastore, publication.table, admission, publication.partition)
     summary = profile.summary_markdown()
+    # The pictures come last: they are what is shortened first.
+    entries |= {name: entry for name, entry in pictures.items() if name != PICTURES}
     entries["profile"] = Entry(value.md(summary), shorten_text(summary, value.md))
+    if PICTURES in pictures:
+        entries[PICTURES] = pictures[PICTURES]
     return fit(entries)

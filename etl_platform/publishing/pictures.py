@@ -1,0 +1,129 @@
+"""Pictures of a profile in an asset's metadata, and the page that they link to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from etl_platform.core.duck import connect
+from etl_platform.core.errors import EtlError
+from etl_platform.metastore.records import now
+from etl_platform.publishing.budget import Entry, shorten_items
+
+if TYPE_CHECKING:
+    from etl_platform.core.names import TableName
+    from etl_platform.lakehouse import Lake
+    from etl_platform.lakehouse.gate import Admission
+    from etl_platform.metastore import Metastore
+    from etl_platform.quality import Profile
+    from etl_platform.quality.reports.null_map import NullMap
+    from etl_platform.quality.reports.page import VersionPoint
+
+_log = logging.getLogger(__name__)
+
+PICTURES = "profile_pictures"
+FOLDER = "_profile_pages"
+_KEPT = 50
+_CHEAP_VALUES = 5_000_000
+"""Nulls are mapped where that takes a few hundredths of a second."""
+
+
+def picture_entries(
+    lake: Lake,
+    metastore: Metastore | None,
+    table: TableName,
+    admission: Admission,
+    partition: str | None = None,
+) -> Mapping[str, Entry]:
+    """Metadata of a materialisation: ``profile_pictures`` and ``profile_report``.
+
+    The pictures are a trend of rows and score over versions and a strip for each column; what does
+    not fit into the event is left out from the last column upward. The report is a file. Without
+    the metastore there is no trend of the score. Pictures never fail a run.
+    """
+    from etl_platform.lakehouse.history import version_points
+
+    profile, receipt = admission.audit.profile, admission.receipt
+    if receipt.skipped or profile.level == "off":
+        return {}
+    try:
+        history = version_points(lake, metastore, table, receipt.version_after)
+        entries = {"profile_report": _report(lake, table, admission, history, partition)}
+    except (EtlError, OSError) as error:
+        _log.warning("%s: the pictures of the profile were not made: %s", table, error)
+        return {}
+    entries[PICTURES] = pictures_entry(profile, history)
+    return {name: entry for name, entry in entries.items() if entry is not None}
+
+
+def pictures_entry(profile: Profile, history: Sequence[VersionPoint]) -> Entry | None:
+    """The pictures as Markdown; None when nothing can be drawn."""
+    from etl_platform.quality.reports.page import trends
+    from etl_platform.quality.reports.shape import strip
+    from etl_platform.quality.reports.svg import plain
+
+    value = dg.MetadataValue
+    drawn = [(column, strip(profile, column)) for column in profile.columns]
+    lines = [
+        f"| {plain(column.name)} | {picture.markdown()} |" for column, picture in drawn if picture
+    ]
+    over_time = "\n\n".join(
+        f"{picture.title}\n\n{picture.markdown()}" for picture in trends(history)
+    )
+    if not lines and not over_time:
+        return None
+
+    def shown(columns: int) -> dg.MarkdownMetadataValue:
+        table = ["| column | distribution |", "|---|---|", *lines[:columns]] if columns else []
+        hidden = [f"\n{len(lines) - columns} more in the report"] if columns < len(lines) else []
+        return value.md("\n".join([over_time, "", *table, *hidden]).strip())
+
+    return Entry(shown(len(lines)), shorten_items(len(lines), shown))
+
+
+def _report(
+    lake: Lake,
+    table: TableName,
+    admission: Admission,
+    history: Sequence[VersionPoint],
+    partition: str | None,
+) -> Entry | None:
+    """Write the page beside the table's data; the newest 50 are kept, none in a bucket."""
+    from etl_platform.quality.reports.page import Page, page_html
+
+    if "://" in lake.uri:
+        return None
+    receipt, moment = admission.receipt, admission.receipt.committed_at
+    folder = Path(lake.uri) / table.path / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    scope = f"version {receipt.version_after}"
+    rows = {"append": "the rows that were added in ", "upsert": "the rows that came with "}
+    scope = rows.get(str(receipt.mode), "") + scope
+    page = Page(
+        title=table.sql,
+        scope=scope if partition is None else f"{scope}, partition {partition}",
+        profile=admission.audit.profile,
+        moment=moment or now(),
+        history=history,
+        nulls=_nulls(lake, admission),
+    )
+    file = folder / f"{receipt.version_after:012d}.html"
+    file.write_text(page_html(page), encoding="utf-8")
+    for old in sorted(folder.glob("*.html"))[:-_KEPT]:
+        old.unlink(missing_ok=True)
+    return Entry(dg.MetadataValue.path(str(file)))
+
+
+def _nulls(lake: Lake, admission: Admission) -> NullMap | None:
+    from etl_platform.quality.reports.null_map import null_map
+
+    profile, staged = admission.audit.profile, admission.staged
+    columns = [column.name for column in profile.columns if column.nulls]
+    if staged.rows * len(columns) > _CHEAP_VALUES:
+        return None
+    with connect(lake.settings) as con:
+        return null_map(con, staged, columns)
