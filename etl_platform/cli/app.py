@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from etl_platform.cli import anomalies, engines, inspect, query, receipts, revert, status
+from etl_platform.cli import (
+    anomalies,
+    engines,
+    inspect,
+    profile,
+    query,
+    receipts,
+    revert,
+    status,
+)
 from etl_platform.core.errors import EtlError
 
 app = typer.Typer(
@@ -36,6 +45,7 @@ def _add(command: Callable[..., None], examples: str) -> None:
 _add(anomalies.anomalies, anomalies.EXAMPLES)
 _add(engines.engines, engines.EXAMPLES)
 _add(inspect.inspect, inspect.EXAMPLES)
+_add(profile.profile, profile.EXAMPLES)
 _add(query.query, query.EXAMPLES)
 _add(receipts.receipts, receipts.EXAMPLES)
 _add(revert.revert, revert.EXAMPLES)
