@@ -124,15 +124,20 @@ def serve(folder: Path, settings: Sequence[str]) -> Generator[MariaDbServer]:
         raise RuntimeError("MariaDB is not installed: apt-get install mariadb-server")
     install, program = programs
     owner: list[str] = []
+    # Of its own: a server that starts removes what others have left in theirs.
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
     if os.geteuid() == 0:
         user = pwd.getpwnam(_UNPRIVILEGED)
         os.chown(folder, user.pw_uid, user.pw_gid)
+        os.chown(temporary, user.pw_uid, user.pw_gid)
         owner = [f"--user={_UNPRIVILEGED}"]
     if not (folder / "data").exists():
         _install(install, owner, folder / "data")
     port = _free_port()
     paths = {
         "datadir": folder / "data",
+        "tmpdir": temporary,
         "socket": folder / "socket",
         "pid-file": folder / "pid",
         "log-error": folder / "error.log",

@@ -1,7 +1,7 @@
 """Accounts between which money moves: a source whose total never changes, and the asset of it.
 
 As a program it runs the asset once, for tests that kill it:
-``python -m etl_platform_tests.stress.accounts URL MODE FROM_RUN_ID``.
+``python -m etl_platform_tests.stress.accounts URL MODE``.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ ACCOUNTS = 24_000
 MODES = ("full", "incremental", "partition")
 DAY = "2024-01-02"
 _LOOKBACK = "60s"
+_PAD = 2_400
 
 
 def driver_url(url: str) -> str:
@@ -36,25 +37,29 @@ def driver_url(url: str) -> str:
 
 
 def build(url: str) -> None:
-    """Accounts of 100 each, a third of them on each of three days."""
+    """Accounts of 100 each, a third of them on each of three days, in rows so wide that a read
+    takes many batches."""
     engine = sa.create_engine(driver_url(url))
-    moment = "timestamp(6)" if engine.dialect.name == "postgresql" else "datetime(6)"
+    postgresql = engine.dialect.name == "postgresql"
+    moment = "timestamp(6)" if postgresql else "datetime(6)"
+    number = "n" if postgresql else "seq"
+    numbers = f"generate_series(0, {ACCOUNTS - 1}) n" if postgresql else f"seq_0_to_{ACCOUNTS - 1}"
+    days = f"'1 day' * mod({number}, 3)" if postgresql else f"mod({number}, 3) DAY"
+    text = f"{number}::text" if postgresql else number
     with engine.begin() as con:
         con.execute(sa.text("DROP TABLE IF EXISTS accounts"))
         con.execute(
             sa.text(
                 f"CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL, day date "
-                f"NOT NULL, changed {moment} NOT NULL, pad varchar(400) NOT NULL)"
+                f"NOT NULL, changed {moment} NOT NULL, pad varchar({_PAD}) NOT NULL)"
             )
         )
-        for start in range(0, ACCOUNTS, 2_000):
-            con.execute(
-                sa.text("INSERT INTO accounts VALUES (:id, 100, :day, now(), :pad)"),
-                [
-                    {"id": n, "day": f"2024-01-0{n % 3 + 1}", "pad": f"{n:x}" * 60}
-                    for n in range(start, start + 2_000)
-                ],
+        con.execute(
+            sa.text(
+                f"INSERT INTO accounts SELECT {number}, 100, DATE '2024-01-01' + INTERVAL {days}, "
+                f"now(), repeat(md5({text}), {_PAD // 32}) FROM {numbers}"
             )
+        )
     engine.dispose()
 
 

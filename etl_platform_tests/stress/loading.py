@@ -1,4 +1,4 @@
-"""Loads that are struck: the connection cut, the server killed and started, the process killed.
+"""Loads that are struck: sessions ended, the server killed and started, the process killed.
 
 A process that loads: ``python -m etl_platform_tests.stress.loading URL TABLE MODE`` prints
 ``ready`` when everything is imported, then loads.
@@ -14,9 +14,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TypeVar
 
-import psutil
 import pyarrow as pa
 
 from etl_platform.core.names import TableName
@@ -31,10 +30,14 @@ from etl_platform.sinks.database import (
     rows_of,
 )
 from etl_platform.sources.database import Database
+from etl_platform_tests.stress.commit_cut import CommitCut
+from etl_platform_tests.stress.victims import Victim
 
-COUNT = 8_000
+COUNT = 4_000
 HALF = COUNT // 2
 RESTART_TIMEOUT_S = 60
+_MOST_COMMITS = 5
+"""A load commits what it prepares, then itself, then what it clears away."""
 FIRST, SECOND, ADDED = (TableName("faults", name) for name in ("first", "second", "added"))
 # inserted, updated, deleted of the second load
 COUNTS = {
@@ -45,21 +48,7 @@ COUNTS = {
     LoadMode.SCD2: (COUNT, HALF, 0),
 }
 Row = tuple[int, str]
-
-
-class FaultyServer(Protocol):
-    """A server of the test's own, that it may harm."""
-
-    pid: int
-
-    @property
-    def url(self) -> str: ...
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]: ...
-
-    def cut(self) -> None:
-        """End the sessions that load."""
-        ...
+T = TypeVar("T")
 
 
 @dataclass
@@ -67,7 +56,8 @@ class Figures:
     """What happened in all trials of one fault, database and mode."""
 
     trials: int = 0
-    failed: int = 0
+    interrupted: int = 0
+    committed: int = 0
     retries: int = 0
     lost: int = 0
     doubled: int = 0
@@ -78,26 +68,48 @@ class Figures:
 class Trials:
     """Trials of one database, each with a table of its own."""
 
-    server: FaultyServer
+    server: Victim
     settings: Settings
-    strike: Callable[[Trials], None]
+    strike: Callable[[Victim], None]
     moments: random.Random
-    in_process: bool = False
+    fault: str
     figures: Figures = field(default_factory=Figures)
     typical_s: dict[LoadMode, float] = field(default_factory=dict[LoadMode, float])
 
     def run(self, mode: LoadMode, number: int) -> None:
         """Load twice, the second time struck at a random moment, and retry until it is done."""
-        target = Target(f"t_{mode}_{number}_{self.moments.randrange(10**9)}")
-        sink = self._sink()
+        if mode not in self.typical_s:
+            self.typical_s[mode] = self._undisturbed(mode)
+        target, moment = self._loaded_once(mode), self._moment(mode, number)
+        attempts = {"process killed": self._strike_process, "cut at commit": self._cut_at_commit}
+        if not attempts.get(self.fault, self._strike_session)(target, mode, moment):
+            self.figures.interrupted += 1
+            newest = self._patiently(lambda: self._sink().newest(target))
+            self.figures.committed += newest is not None and newest.batch == "second"
+        self._check(target, mode)
+
+    def _moment(self, mode: LoadMode, number: int) -> float:
+        """Seconds from the start: every other one near the end, where it commits."""
+        earliest, latest = ((0.0, 1.05), (0.75, 1.2))[number % 2]
+        return self.moments.uniform(earliest, latest) * self.typical_s[mode]
+
+    def _undisturbed(self, mode: LoadMode) -> float:
+        """Seconds of the second load, when nothing happens to it."""
+        target = self._loaded_once(mode)
+        if self.fault == "process killed":
+            child = self._process(target, mode)
+            began = time.perf_counter()
+            assert child.wait() == 0
+        else:
+            began = time.perf_counter()
+            self._second(target, mode)
+        return time.perf_counter() - began
+
+    def _loaded_once(self, mode: LoadMode) -> Target:
+        target = Target(f"t_{mode}_{self.moments.randrange(10**9)}")
         lake = Lake(self.settings.lake_uri, self.settings)
-        began = time.perf_counter()
-        sink.load(rows_of(lake, FIRST), Load(target, mode, "first", ("id",)))
-        self.typical_s.setdefault(mode, time.perf_counter() - began)
-        moment = self.moments.uniform(0, self.typical_s[mode] * 1.2)
-        attempt = self._strike_process if self.in_process else self._strike_session
-        self.figures.failed += not attempt(target, mode, moment)
-        self._check(target, mode, lake)
+        self._sink().load(rows_of(lake, FIRST), Load(target, mode, "first", ("id",)))
+        return target
 
     def _strike_session(self, target: Target, mode: LoadMode, moment: float) -> bool:
         outcome: list[Exception | None] = []
@@ -115,35 +127,50 @@ class Trials:
         loading = threading.Thread(target=load)
         loading.start()
         over.wait(moment)
-        self.strike(self)
+        self.strike(self.server)
         loading.join()
         assert outcome, "the load failed, and not because the target was unavailable"
         return outcome[0] is None
 
     def _strike_process(self, target: Target, mode: LoadMode, moment: float) -> bool:
-        command = [sys.executable, "-m", __name__, self.server.url, target.name, mode]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
+        child = self._process(target, mode)
         try:
             child.wait(timeout=moment)
         except subprocess.TimeoutExpired:
             child.kill()
-        child.stdout.close()
         return child.wait() == 0
 
-    def _second(self, target: Target, mode: LoadMode) -> None:
-        second_load(self._sink(), Lake(self.settings.lake_uri, self.settings), target, mode)
+    def _process(self, target: Target, mode: LoadMode) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", __name__, self.server.url, target.name, mode]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        child.stdout.close()
+        return child
 
-    def _check(self, target: Target, mode: LoadMode, lake: Lake) -> None:
-        patience = time.monotonic() + RESTART_TIMEOUT_S
-        while True:
+    def _cut_at_commit(self, target: Target, mode: LoadMode, moment: float) -> bool:
+        del moment
+        number, answered = self.moments.randint(1, _MOST_COMMITS), self.moments.random() < 0.5
+        with CommitCut(self.server.port, number, answered).open() as between:
+            url = self.server.url.replace(f":{self.server.port}/", f":{between.port}/")
+            sink = DatabaseSink(Database("target", url))
             try:
-                self._second(target, mode)
-                break
+                self._second(target, mode, sink)
             except TargetUnavailable:
-                self.figures.retries += 1
-                assert time.monotonic() < patience, "the target does not come back"
+                return False
+        return True
+
+    def _second(self, target: Target, mode: LoadMode, sink: DatabaseSink | None = None) -> None:
+        lake = Lake(self.settings.lake_uri, self.settings)
+        second_load(sink or self._sink(), lake, target, mode)
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        answer, failures = patiently(ask)
+        self.figures.retries += failures
+        return answer
+
+    def _check(self, target: Target, mode: LoadMode) -> None:
+        self._patiently(lambda: self._second(target, mode))
         found = Counter(self.server.query(f"SELECT id, note FROM {target.name}"))
         expected = Counter(expected_rows(mode))
         newest = self._sink().newest(target)
@@ -156,6 +183,17 @@ class Trials:
 
     def _sink(self) -> DatabaseSink:
         return DatabaseSink(Database("target", self.server.url))
+
+
+def patiently(ask: Callable[[], T]) -> tuple[T, int]:
+    """The answer, once the target is there again, and how often it was not."""
+    patience, failures = time.monotonic() + RESTART_TIMEOUT_S, 0
+    while True:
+        try:
+            return ask(), failures
+        except TargetUnavailable:
+            failures += 1
+            assert time.monotonic() < patience, "the target does not come back"
 
 
 def second_load(sink: DatabaseSink, lake: Lake, target: Target, mode: LoadMode) -> None:
@@ -185,27 +223,6 @@ def publish(settings: Settings) -> None:
     for name, rows in ((FIRST, _rows("first", 0)), (SECOND, new), (ADDED, added)):
         data = pa.table({"id": [row[0] for row in rows], "note": [row[1] for row in rows]})
         lake.publish(lake.stage(name, data), Mode.REPLACE)
-
-
-def kill_and_start(server: FaultyServer) -> None:
-    """Kill a server as a crash would, and start the same program on the same data and port."""
-    leader = psutil.Process(server.pid)
-    command, folder, user = leader.cmdline(), leader.cwd(), leader.uids().real
-    group = leader.gids().real
-    family = [leader, *leader.children(recursive=True)]
-    for process in family:
-        process.kill()
-    psutil.wait_procs(family)
-    started = subprocess.Popen(
-        command,
-        cwd=folder,
-        user=user,
-        group=group,
-        extra_groups=[] if user else None,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    server.pid = started.pid
 
 
 def _rows(note: str, start: int) -> list[Row]:

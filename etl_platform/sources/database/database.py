@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -110,8 +110,18 @@ class Database:
             # A lost connection cannot be rolled back, and trying hides why it was lost. One that
             # only ended in the middle of a result is not worth the risk.
             connection.invalidate()
+            connection.close()
             raise
-        finally:
+        self._end(connection)
+
+    def _end(self, connection: Connection) -> None:
+        """Roll back and give the connection back to the pool.
+
+        Everything was read by now: a server that is lost here takes nothing away.
+        """
+        from sqlalchemy.exc import SQLAlchemyError
+
+        with suppress(SQLAlchemyError, *self.dialect.driver_errors):
             connection.close()
 
     @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl_platform.core.errors import PermanentError
 from etl_platform.sinks.database.columns import TargetTable, declared_type
-from etl_platform.sinks.database.dialects import mysql_rename, mysql_types
+from etl_platform.sinks.database.dialects import mysql_rename, mysql_statistics, mysql_types
 from etl_platform.sinks.database.dialects.base import Refusal, Rename, TargetDialect, is_nested
 from etl_platform.sinks.database.dialects.mysql_session import MySqlSession, open_connection
 from etl_platform.sinks.database.errors import TargetUnavailable
@@ -231,6 +231,7 @@ class MySqlTarget(TargetDialect):
                 f"{target}: another load has been running for {_TURN_TIMEOUT_S} seconds"
             )
         mysql_rename.complete(session, ledger)
+        mysql_statistics.correct(session, target)
 
     def rename(self, session: Session, load: Load, ledger: Ledger) -> Rename | None:
         return mysql_rename.prepare(session, load, ledger)
