@@ -100,6 +100,9 @@ def _kinds(sql: str) -> str:
         return ", ".join(s.type.name for s in parser().cursor().extract_statements(sql))
     except duckdb.Error as error:
         raise QueryRefused(f"SQL: cannot be parsed: {error}", valid=_VALID) from error
+    except ValueError:
+        # The parser knows kinds of statements for which Python's client has no name.
+        return "this statement"
 
 
 def syntax_nodes(root: object) -> Iterator[_Node]:

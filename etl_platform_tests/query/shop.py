@@ -40,6 +40,8 @@ roles:
     limits: {rows: 2, scanned: 10}
   auditor:
     tables: {platform.audit: {}}
+  keeper:
+    tables: {shop.*: {}}
   admin:
     tables: {"*": {}}
 """

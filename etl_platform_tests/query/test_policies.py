@@ -5,18 +5,20 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
 from etl_platform.core.errors import ConfigError, QueryRefused, UnknownName
 from etl_platform.core.settings import Settings
+from etl_platform.core.types import duckdb_type
 from etl_platform.lakehouse.lake import Lake
 from etl_platform.metastore import Metastore
 from etl_platform.planner.policy import Limits
 from etl_platform.query import QueryTool
 from etl_platform.query.policies import load_policies
 from etl_platform.query.roles import role_of
-from etl_platform_tests.query.shop import KEY, ROWS, build
+from etl_platform_tests.query.shop import CUSTOMERS, KEY, ROWS, build
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,12 @@ def test_messages_name_only_what_the_role_may_see(tool: QueryTool) -> None:
     with pytest.raises(UnknownName) as hidden:
         tool.run("select card from shop.customers", role="analyst")
     assert hidden.value.known == ("born", "country", "email", "id", "name", "phone", "score")
+
+
+def test_tables_that_a_role_may_not_read_are_not_offered_as_the_nearest(tool: QueryTool) -> None:
+    with pytest.raises(UnknownName) as unknown:
+        tool.run("from shop.salaries", role="keeper")
+    assert unknown.value.known == ("shop.customers", "shop.orders")
 
 
 def test_there_is_no_answer_without_a_role_or_for_an_unknown_one(tool: QueryTool) -> None:
@@ -175,3 +183,16 @@ def test_an_unclear_policy_is_refused(tmp_path: Path, text: str, told: str) -> N
 def test_a_file_of_policies_that_is_not_there_is_no_permission(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_policies(str(tmp_path / "none.yaml"))
+
+
+def test_hidden_rows_are_null_before_they_are_left_out(lake: Lake) -> None:
+    """Whatever order DuckDB tests conditions in, a query's own see nothing of a hidden row."""
+    role = role_of(lake.settings, "analyst")
+    assert role is not None
+    columns = {field.name: duckdb_type(field.type) for field in lake.schema(CUSTOMERS)}
+    view = role.view_sql(CUSTOMERS, lake.relation_sql(CUSTOMERS), columns)
+    assert view is not None
+    every_row = view.replace(" WHERE (country = 'DE'\n)", "")
+    assert every_row != view
+    hidden = duckdb.execute(f"FROM ({every_row}) WHERE id IS NULL").fetchall()
+    assert hidden == [(None,) * 7] * 3

@@ -1,0 +1,92 @@
+"""Every attempt at files, settings, hidden rows and masked values fails, and is audited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from etl_platform.core.errors import EtlError, PermanentError
+from etl_platform.lakehouse.lake import Lake
+from etl_platform.metastore import Metastore
+from etl_platform.query import QueryTool
+from etl_platform.query.tool import recordable
+from etl_platform_tests.query import attempts
+from etl_platform_tests.query.shop import CUSTOMERS, SECRETS, build
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return build(tmp_path_factory.mktemp("security"))
+
+
+@pytest.fixture(scope="module")
+def metastore(tmp_path_factory: pytest.TempPathFactory) -> Metastore:
+    return Metastore.open(f"sqlite:///{tmp_path_factory.mktemp('audit')}/meta.db")
+
+
+@pytest.fixture(scope="module")
+def tool(lake: Lake, metastore: Metastore) -> QueryTool:
+    return QueryTool(lake, metastore)
+
+
+@pytest.fixture(scope="module")
+def places(lake: Lake) -> Mapping[str, str]:
+    return {"FILE": lake.files(CUSTOMERS)[0].uri, "LAKE": lake.uri}
+
+
+def filled(sql: str, places: Mapping[str, str]) -> str:
+    for name, place in places.items():
+        sql = sql.replace(name, place)
+    return sql
+
+
+def audited(metastore: Metastore, sql: str, statuses: set[str]) -> None:
+    """The newest record is of this attempt, and tells no secret either."""
+    newest = metastore.queries(1)[0]
+    assert newest.sql == recordable(sql)
+    assert newest.role == "analyst"
+    assert newest.status in statuses
+    assert told(newest.error or "", sql) == []
+
+
+def told(text: str, sql: str) -> list[str]:
+    """The secrets in a text that the attempt did not write itself."""
+    return [s for s in SECRETS if s in text.lower() and s not in sql.lower()]
+
+
+@pytest.mark.parametrize("sql", attempts.REFUSED)
+def test_refused(
+    tool: QueryTool, metastore: Metastore, places: Mapping[str, str], sql: str
+) -> None:
+    text = filled(sql, places)
+    with pytest.raises(PermanentError) as refused:
+        tool.run(text, role="analyst")
+    assert told(str(refused.value), text) == []
+    audited(metastore, text, {"refused", "failed"})
+
+
+@pytest.mark.parametrize("sql", attempts.CONFINED)
+def test_confined(tool: QueryTool, metastore: Metastore, sql: str) -> None:
+    try:
+        frame = tool.run(sql, role="analyst")
+        found = str(frame.to_dict(as_series=False))
+    except EtlError as error:
+        found = str(error)
+    assert told(found, sql) == []
+    audited(metastore, sql, {"ok", "failed"})
+
+
+@pytest.mark.parametrize("sql", attempts.EXACT)
+def test_the_answer_is_that_of_what_the_role_sees(
+    tool: QueryTool, metastore: Metastore, sql: str
+) -> None:
+    frame = tool.run(sql, role="analyst")
+    assert (frame.item() if frame.height else None) == attempts.EXACT[sql]
+    audited(metastore, sql, {"ok"})
+
+
+def test_there_are_enough_attempts_and_no_two_alike() -> None:
+    every = [*attempts.REFUSED, *attempts.CONFINED, *attempts.EXACT]
+    assert len(every) == len(set(every))
+    assert len(every) >= 120
