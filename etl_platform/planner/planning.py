@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from etl_platform.core.names import TableName
+from etl_platform.planner.canonical import canonical
 from etl_platform.planner.catalog import Catalog
 from etl_platform.planner.draft import Draft, Params, PlanRule
+from etl_platform.planner.estimation import Corrections, estimate
 from etl_platform.planner.parsing import parse
-from etl_platform.planner.plan import Estimate, Plan, TableInput
+from etl_platform.planner.plan import Plan, TableInput
 from etl_platform.planner.policy import TablePolicies
 from etl_platform.planner.rules.pin import pin
 from etl_platform.planner.rules.prune_files import prune_files
@@ -32,6 +34,7 @@ def plan(
     dialect: str = "duckdb",
     policy: TablePolicies | None = None,
     role: str | None = None,
+    corrections: Corrections | None = None,
 ) -> Plan:
     """Plan one SELECT over tables of the catalog; no row of the result is computed.
 
@@ -46,6 +49,7 @@ def plan(
         dialect: sqlglot's name of the dialect of ``text``.
         policy: what the role may see; None is everything.
         role: who asks, for the record.
+        corrections: what earlier queries took, for the estimate.
 
     Raises:
         PermanentError: the text is not SQL, with line and column.
@@ -62,16 +66,16 @@ def plan(
     for rule in RULES:
         draft = rule(draft)
     inputs = tuple(_input(draft, table) for table in sorted(draft.snapshots))
-    size_bytes = sum(table.size_bytes for table in inputs)
+    key = _key(draft, inputs)
     return Plan(
         text=text,
         sql=draft.sql,
         dialect=dialect,
         inputs=inputs,
         rules=draft.applied,
-        estimate=Estimate(rows=0, size_bytes=size_bytes, seconds=0.0),
+        estimate=estimate(draft.tree, inputs, key, corrections),
         columns={},
-        key=_key(draft, inputs),
+        key=key,
         role=role,
     )
 
@@ -108,8 +112,8 @@ def _key(draft: Draft, inputs: tuple[TableInput, ...]) -> str:
     params = draft.params
     bound = list(params.items()) if isinstance(params, Mapping) else list(params or ())
     known = [
-        draft.sql,
+        canonical(draft.sql),
         [[t.table.sql, t.version, t.view_sql] for t in inputs],
-        [repr(value) for value in bound],
+        [f"{type(value).__name__} {value!r}" for value in bound],
     ]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()

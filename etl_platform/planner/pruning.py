@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from etl_platform.core.errors import EtlError
 from etl_platform.core.names import TableName
 from etl_platform.core.staged import DataFile
 from etl_platform.planner.conditions import Condition
@@ -29,8 +30,11 @@ def references_of(draft: Draft) -> dict[TableName, list[Reference]]:
         if view is None:
             columns[table] = {name.lower(): Typed(name, kind) for name, kind in known.items()}
         else:
-            columns[table] = view_columns(view, known)
-            further[table] = view_conditions(view, known)
+            try:
+                columns[table] = view_columns(view, known)
+                further[table] = view_conditions(view, known)
+            except EtlError:
+                columns[table] = {}  # DuckDB understands more than is needed to choose files
     texts = frozenset(name for name, value in draft.bound.items() if isinstance(value, str))
     found = references(draft.tree, columns, texts)
     for table, conditions in further.items():

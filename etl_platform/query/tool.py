@@ -15,6 +15,7 @@ from etl_platform.core.errors import EtlError, LimitExceeded, QueryCancelled, Qu
 from etl_platform.metastore import Metastore
 from etl_platform.metastore.records import QueryRecord
 from etl_platform.planner.catalog import Catalog, LakeCatalog
+from etl_platform.planner.estimation import Corrections
 from etl_platform.planner.plan import Plan
 from etl_platform.planner.planning import plan
 from etl_platform.planner.policy import Limits
@@ -68,8 +69,10 @@ class QueryTool:
         self._lake = lake
         self._log = log
         self._catalog: Catalog = LakeCatalog(lake)
+        self._corrections: Corrections | None = None
         if isinstance(log, Metastore):
             self._catalog = AuditedCatalog(self._catalog, AuditTable(log.history, lake.settings))
+            self._corrections = Corrections(log.history)
         settings = lake.settings
         folder = Path(settings.results_dir or Path(settings.temp_dir) / "results")
         self._results = ResultStore(folder, settings.results_limit)
@@ -126,7 +129,14 @@ class QueryTool:
             policy = role_of(self._lake.settings, role)
             check_read_only(sql)
             catalog = self._catalog if policy is None else RoleCatalog(self._catalog, policy)
-            planned = plan(sql, catalog, params=params, policy=policy, role=asked)
+            planned = plan(
+                sql,
+                catalog,
+                params=params,
+                policy=policy,
+                role=asked,
+                corrections=self._corrections,
+            )
             allowed = tightest(limits, None if policy is None else policy.limits)
             check_scanned(planned, allowed)
             name = result_id(planned, _scope(policy))
