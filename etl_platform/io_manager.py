@@ -14,6 +14,7 @@ from pydantic import Field
 
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
+from etl_platform.publishing.anomaly_checks import anomaly_results, judge_version, not_judged
 from etl_platform.publishing.checks import check_results
 from etl_platform.publishing.declared import Declared
 from etl_platform.publishing.failures import Retries, run_errors
@@ -37,7 +38,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
     relations; for a run over several partitions a mapping from partition key to one of these.
     Inputs arrive as the type their annotation names, as a Polars lazy frame without one.
 
-    Contract, mode and merge key come from the asset's metadata, where
+    Contract, mode, merge key, profile and anomalies come from the asset's metadata, where
     :func:`~etl_platform.publishing.lake_asset.lake_asset` puts them.
     """
 
@@ -67,7 +68,24 @@ class LakeIOManager(dg.ConfigurableIOManager):
                     yield from _evaluations(context, results)
                     raise violation_failure(violation) from violation
                 results += _of_partition(context, admission.audit, publication.partition)
-                metadata = materialization_metadata(lake, publication, admission)
+                metadata = materialization_metadata(
+                    lake, publication, admission, metastore=self.lake.metastore()
+                )
+                if not admission.receipt.skipped:
+                    watch = _declared(context).watch
+                    judged = judge_version(
+                        self.lake,
+                        publication.table,
+                        watch,
+                        admission.receipt.version_after,
+                        publication.partition,
+                        context.log,
+                    )
+                    results += [
+                        (publication.partition, result)
+                        for result in anomaly_results(context.asset_key, watch, judged)
+                    ]
+                    metadata |= not_judged(watch, judged)
                 if publication.partition is None:
                     context.add_output_metadata(metadata)
                 else:
@@ -104,11 +122,16 @@ def _attempt(context: dg.InputContext) -> int:
         return 0  # loaded outside a run, as `Definitions.load_asset_value` does
 
 
+def _declared(context: dg.OutputContext) -> Declared:
+    table = TableName.from_key(context.asset_key.path)
+    return Declared.from_metadata(context.definition_metadata or {}, where=str(table))
+
+
 def _publications(context: dg.OutputContext, obj: object) -> Iterator[tuple[Publication, object]]:
     from etl_platform.lakehouse import Mode
 
     table = TableName.from_key(context.asset_key.path)
-    declared = Declared.from_metadata(context.definition_metadata or {}, where=str(table))
+    declared = _declared(context)
     if not context.has_asset_partitions:
         # A replaced table follows its code: its author changes both.
         change = "any" if declared.mode is Mode.REPLACE else "evolve"
@@ -119,6 +142,7 @@ def _publications(context: dg.OutputContext, obj: object) -> Iterator[tuple[Publ
                 declared.mode,
                 declared.merge_key,
                 schema_change=change,
+                profile=declared.profile,
             ),
             obj,
         )
@@ -136,7 +160,13 @@ def _publications(context: dg.OutputContext, obj: object) -> Iterator[tuple[Publ
             f"{table}: the value has partitions {sorted(parts)}", valid=", ".join(keys)
         )
     for key in keys:
-        publication = Publication(table, declared.contract, Mode.REPLACE_PARTITION, partition=key)
+        publication = Publication(
+            table,
+            declared.contract,
+            Mode.REPLACE_PARTITION,
+            partition=key,
+            profile=declared.profile,
+        )
         yield publication, obj if parts is None else parts[key]
 
 

@@ -89,7 +89,7 @@ def build_asset(declared: TableAsset) -> dg.AssetsDefinition:
         kinds=set(declared.kinds),
         check_specs=[
             *check_specs(key, declared.contract, declared.partitions),
-            *anomaly_specs(key, options.watch),
+            *anomaly_specs(key, options.watch, declared.partitions),
         ],
         automation_condition=options.condition,
         freshness_policy=options.freshness.policy() if options.freshness else None,

@@ -15,7 +15,7 @@ from etl_platform.components.timing import (
     automation_condition,
 )
 from etl_platform.core.errors import EtlError
-from etl_platform.publishing.anomaly_checks import Watch
+from etl_platform.publishing.anomaly_checks import DEFAULT_METRICS, Watch
 from etl_platform.publishing.declared import as_contract
 from etl_platform.publishing.failures import Retries
 
@@ -27,15 +27,26 @@ class Anomalies(Declaration):
     """Metrics whose new values are compared with their history."""
 
     metrics: list[str] = Field(
-        default=["rows", "gap"],
-        description="rows, size_bytes, gap (time since the last point), or column.metric: "
-        "null_share, distinct, mean, min, max, top_share.",
+        default=[*DEFAULT_METRICS],
+        description="rows, size_bytes, score, gap (time since the last point), or column.metric: "
+        "null_share, distinct, mean, std, min, max, p05 to p95, top_share, psi, ks (the last two: "
+        "how far the values moved since the version before).",
         examples=[["rows", "amount.null_share"]],
     )
     sensitivity: Literal["low", "medium", "high"] = Field(
         default="medium", description="How unusual a value must be."
     )
     severity: Literal["warn", "error"] = Field(default="warn", description="Of an anomaly.")
+
+    @field_validator("metrics")
+    @classmethod
+    def _measured(cls, value: list[str]) -> list[str]:
+        from etl_platform.quality.anomalies.metrics import check_metric
+
+        try:
+            return [check_metric(metric) for metric in value]
+        except EtlError as error:
+            raise ValueError(str(error)) from error
 
 
 class AssetOptions(Declaration):
@@ -61,7 +72,12 @@ class AssetOptions(Declaration):
     schedule: Schedule | None = Field(
         default=None, description="Replaces the component's schedule for this asset."
     )
-
+    profile: Literal["auto", "full", "basic", "off"] = Field(
+        default="auto",
+        description="How much the profile of each version says. full: everything, with sketches "
+        "that can be merged. basic: less for columns with many distinct values. off: what the "
+        "files' statistics tell. auto: full where that takes about half a second.",
+    )
     anomalies: Anomalies | None = Field(
         default=None,
         description="A check for each of some metrics, as soon as its history is long enough.",

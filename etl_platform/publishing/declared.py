@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
 from etl_platform.core.errors import ConfigError
+from etl_platform.publishing.anomaly_checks import Watch, as_watch
 
 if TYPE_CHECKING:
     from pandera.api.dataframe.model import DataFrameModel
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     from etl_platform.lakehouse import Mode
     from etl_platform.quality import Contract
+    from etl_platform.quality.profile import LevelChoice
 
+    AnomaliesLike = Watch | Sequence[str] | Mapping[str, object] | None
     ContractLike = (
         Contract | Mapping[str, object] | str | DataFrameSchema | type[DataFrameModel[Any, Any]]
     )
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 CONTRACT_KEY = "etl_platform/contract"
 MODE_KEY = "etl_platform/mode"
 MERGE_KEY = "etl_platform/merge_key"
+PROFILE_KEY = "etl_platform/profile"
+ANOMALIES_KEY = "etl_platform/anomalies"
+LEVELS = ("auto", "full", "basic", "off")
 
 
 def as_contract(declared: ContractLike | None, where: str) -> Contract:
@@ -53,11 +59,16 @@ def as_contract(declared: ContractLike | None, where: str) -> Contract:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """How an asset's value meets its table; ``merge_key`` are the columns of an upsert."""
+    """How an asset's value meets its table; ``merge_key`` are the columns of an upsert.
+
+    ``profile`` is how much the profile says, ``watch`` the metrics that are judged.
+    """
 
     contract: Contract
     mode: Mode
     merge_key: tuple[str, ...] = ()
+    profile: LevelChoice = "auto"
+    watch: Watch = field(default_factory=Watch)
 
     def to_metadata(self) -> dict[str, object]:
         """The form kept on the asset.
@@ -69,6 +80,14 @@ class Declared:
             found[CONTRACT_KEY] = self.contract
         if self.merge_key:
             found[MERGE_KEY] = list(self.merge_key)
+        if self.profile != "auto":
+            found[PROFILE_KEY] = self.profile
+        if self.watch.metrics:
+            found[ANOMALIES_KEY] = {
+                "metrics": list(self.watch.metrics),
+                "sensitivity": self.watch.sensitivity,
+                "severity": self.watch.severity,
+            }
         return found
 
     @classmethod
@@ -84,16 +103,31 @@ class Declared:
         mode = _plain(metadata.get(MODE_KEY)) or Mode.REPLACE
         merge_key = _plain(metadata.get(MERGE_KEY)) or ()
         names = (merge_key,) if isinstance(merge_key, str) else cast("Sequence[str]", merge_key)
-        return cls.of(cast("ContractLike | None", contract), str(mode), tuple(names), where)
+        return cls.of(
+            cast("ContractLike | None", contract),
+            str(mode),
+            tuple(names),
+            where,
+            profile=str(_plain(metadata.get(PROFILE_KEY)) or "auto"),
+            anomalies=cast("AnomaliesLike", _plain(metadata.get(ANOMALIES_KEY))),
+        )
 
     @classmethod
     def of(
-        cls, contract: ContractLike | None, mode: str, merge_key: Sequence[str], where: str
+        cls,
+        contract: ContractLike | None,
+        mode: str,
+        merge_key: Sequence[str],
+        where: str,
+        *,
+        profile: str = "auto",
+        anomalies: AnomaliesLike = None,
     ) -> Declared:
         """Build from what a user wrote.
 
         Raises:
-            ConfigError: for a malformed contract or mode, or an upsert without a key.
+            ConfigError: for a malformed contract, mode, profile or metric, or an upsert without a
+                key.
         """
         from etl_platform.lakehouse import Mode
 
@@ -107,7 +141,15 @@ class Declared:
                 f"{where}: mode {mode!r} with merge key {list(merge_key)!r}",
                 valid="a merge key for upsert, and for upsert only",
             )
-        return cls(as_contract(contract, where), Mode(mode), tuple(merge_key))
+        if profile not in LEVELS:
+            raise ConfigError(f"{where}: profile is {profile!r}", valid=", ".join(LEVELS))
+        return cls(
+            as_contract(contract, where),
+            Mode(mode),
+            tuple(merge_key),
+            profile,
+            as_watch(anomalies, where),
+        )
 
 
 def _plain(value: object) -> object:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
+from etl_platform.publishing.anomaly_checks import anomaly_specs
 from etl_platform.publishing.checks import check_specs
 from etl_platform.publishing.declared import Declared
 
 if TYPE_CHECKING:
-    from etl_platform.publishing.declared import ContractLike
+    from etl_platform.publishing.declared import AnomaliesLike, ContractLike
 
 IO_MANAGER_KEY = "lake_io_manager"
 Body = Callable[..., object]
@@ -26,6 +27,8 @@ def lake_asset(
     contract: ContractLike | None = None,
     mode: str = "replace",
     merge_key: Sequence[str] = (),
+    profile: Literal["auto", "full", "basic", "off"] = "auto",
+    anomalies: AnomaliesLike = None,
     key: dg.AssetKey | Sequence[str] | str | None = None,
     metadata: Mapping[str, Any] | None = None,
     io_manager_key: str = IO_MANAGER_KEY,
@@ -40,22 +43,34 @@ def lake_asset(
         contract: a pandera model or schema, or a contract as in YAML.
         mode: ``replace``, ``append`` or ``upsert``; a partitioned asset replaces its partition.
         merge_key: the columns by which ``upsert`` recognises a row.
+        profile: how much the profile of each version says; ``auto`` is ``full`` where that takes
+            about half a second.
+        anomalies: metrics that are compared with their history, such as
+            ``["rows", "amount.mean"]``, or a mapping with ``metrics``, ``sensitivity`` and
+            ``severity`` as in YAML.
         key: asset key of one part (schema ``main``) or two; the function's name by default.
         metadata: further metadata of the asset.
         io_manager_key: the resource key of the :class:`~etl_platform.io_manager.LakeIOManager`.
         options: everything else that ``@dg.asset`` takes.
 
     Raises:
-        ConfigError: the key is not a table name, or the contract or mode is not usable.
+        ConfigError: the key is not a table name, or the contract, mode, profile or a metric is not
+            usable.
     """
 
     def decorate(body: Body) -> dg.AssetsDefinition:
         asset_key = dg.AssetKey.from_coercible(key if key is not None else body.__name__)
         table = TableName.from_key(asset_key.path)
-        declared = Declared.of(contract, mode, merge_key, where=str(table))
+        declared = Declared.of(
+            contract, mode, merge_key, str(table), profile=profile, anomalies=anomalies
+        )
+        partitions = options.get("partitions_def")
         return dg.asset(
             key=asset_key,
-            check_specs=check_specs(asset_key, declared.contract, options.get("partitions_def")),
+            check_specs=[
+                *check_specs(asset_key, declared.contract, partitions),
+                *anomaly_specs(asset_key, declared.watch, partitions),
+            ],
             metadata={**(metadata or {}), **declared.to_metadata()},
             io_manager_key=io_manager_key,
             **options,

@@ -22,8 +22,8 @@ Materialization: TypeAlias = Literal["replace", "append", "upsert"]
 class Header(BaseModel):
     """Options of one model; every one is optional.
 
-    ``contract``, ``schedule`` and ``freshness`` are kept as they are written: the component that
-    makes an asset of the model reads them with the same rules as in its own YAML.
+    ``contract``, ``schedule``, ``freshness`` and ``anomalies`` are kept as they are written: the
+    component that makes an asset of the model reads them with the same rules as in its own YAML.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -41,6 +41,8 @@ class Header(BaseModel):
     schedule: str | Mapping[str, object] | None = None
     automation: Literal["eager", "on_missing"] | None = None
     freshness: str | Mapping[str, object] | None = None
+    profile: Literal["auto", "full", "basic", "off"] | None = None
+    anomalies: Mapping[str, object] | None = None
 
     @field_validator("key", "partition_by", "owners", mode="before")
     @classmethod

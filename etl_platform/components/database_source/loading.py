@@ -223,6 +223,7 @@ class Load:
             partition=context.partition_key if context.has_partition_key else None,
             watermark=options.incremental.cursor if options.incremental else None,
             schema_change="any" if follows else "evolve",
+            profile=options.profile,
             descriptions=comments,
             extra=extra,
         )

@@ -143,7 +143,7 @@ class SqlModelsComponent(dg.Component, MakesTables, dg.Model, dg.Resolvable):
             table=model.table,
             options=options,
             contract=contract,
-            body=ModelRun(model, contract).run,
+            body=ModelRun(model, contract, options.profile).run,
             kinds=frozenset({"sql", "duckdb", "deltalake"}),
             retries=self.retry.retries(),
             description=f"Computed by `{model.path.name}`.",

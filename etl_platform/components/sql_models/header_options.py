@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 # The one option that each shorthand stands for.
 _SHORT_FORMS = {"schedule": "cron", "freshness": "fail_after"}
-_SHARED = ("contract", "description", "owners", "group", "tags", "automation", *_SHORT_FORMS)
+_SHARED = (
+    *("contract", "description", "owners", "group", "tags", "automation", "profile", "anomalies"),
+    *_SHORT_FORMS,
+)
 
 
 def header_options(model: SqlModel) -> AssetOptions:

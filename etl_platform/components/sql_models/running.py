@@ -18,15 +18,17 @@ from etl_platform.resources import LakeResource
 if TYPE_CHECKING:
     from etl_platform.lakehouse import Lake
     from etl_platform.quality import Contract
+    from etl_platform.quality.profile import LevelChoice
     from etl_platform.transforms.sql_models import SqlModel
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRun:
-    """A model and the contract that its rows must keep."""
+    """A model, the contract that its rows must keep, and how much their profile says."""
 
     model: SqlModel
     contract: Contract
+    profile: LevelChoice = "auto"
 
     def run(self, context: dg.AssetExecutionContext) -> Iterator[Event]:
         """Bind the SQL over the lake as it is now, and publish what it gives.
@@ -75,6 +77,7 @@ class ModelRun:
             partition_by=model.partition_by,
             # A replaced table follows its SQL: whoever writes one writes the other.
             schema_change="any" if mode is Mode.REPLACE else "evolve",
+            profile=self.profile,
             descriptions=model.column_descriptions,
             lineage=model.lineage,
             extra=extra,

@@ -14,6 +14,7 @@ from etl_platform.quality.anomalies.feedback import applied
 from etl_platform.quality.anomalies.gap import judge_gap
 from etl_platform.quality.anomalies.judging import History, Verdict, judge
 from etl_platform.quality.anomalies.metrics import GAP, from_json
+from etl_platform.quality.anomalies.moved import is_move, judge_move
 
 if TYPE_CHECKING:
     from etl_platform.metastore import MetricLog
@@ -83,6 +84,8 @@ def _judged(
         )
     elif metric == GAP:
         verdict = _gap(before, times, at, value, config)
+    elif is_move(metric):
+        verdict = judge_move(metric, before, at.timestamp(), value, config)
     else:
         verdict = judge(before, at.timestamp(), value, config)
     if said.muted and verdict.status != "learning":

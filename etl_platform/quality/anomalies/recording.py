@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl_platform.metastore.records import MetricPointRecord
-from etl_platform.quality.anomalies.metrics import metrics_of, to_json
+from etl_platform.quality.anomalies.metrics import Metric, metrics_of, to_json
 
 if TYPE_CHECKING:
     from etl_platform.quality.profile import Profile
@@ -52,16 +52,25 @@ def place_of(partition: Mapping[str, object] | None, published_at: datetime) -> 
 
 
 def point_of(
-    lake: str, table: str, version: int, profile: Profile, place: Place
+    lake: str,
+    table: str,
+    version: int,
+    profile: Profile,
+    place: Place,
+    moves: tuple[Metric, ...] = (),
 ) -> MetricPointRecord:
-    """The record of a materialisation's metrics."""
+    """The record of a materialisation's metrics.
+
+    Args:
+        moves: how far the values moved since the version before, see :mod:`.moved`.
+    """
     return MetricPointRecord(
         lake=lake,
         table=table,
         series=place.series,
         event_time=place.event_time,
         version=version,
-        metrics=to_json(metrics_of(profile)),
+        metrics=to_json((*metrics_of(profile), *moves)),
     )
 
 
