@@ -206,3 +206,21 @@ EXACT: dict[str, object] = {
     "select list(id order by name desc, id)[1] as n from shop.customers where born is null": 3,
 }  # fmt: skip
 """Attempts whose answer would tell; the value is the only cell of the answer (None: null or no row)."""
+
+EXHAUSTION = [
+    "select count(*) as n from range(1000000) a, range(1000000) b, range(1000000) c", "with recursive r as (select 1 as n union all select n + 1 from r) select max(n) as n from r",
+    "with recursive r as (select 1 as n union all select n + 1 from r) from r", "select repeat('x', 4000000000) as r", "select list(r) as l from (select repeat('x', 1000) || range as r from range(10000000))",
+    "select max(md5(repeat('x', 100000) || range)) as m from range(100000000)", "select count(*) as n from (select distinct range from range(10000000000))", "select * from range(100000001)",
+    "select * from range(100000000) order by hash(range)", "select list_transform(range(1000000000), lambda x: x) as l", "select unnest(range(10000000000)) as u",
+    "select sum(a.range) over (order by b.range) as s from range(100000) a, range(100000) b", "select string_agg(repeat('x', 1000000), '') as s from range(100000)",
+    "select count(*) as n from shop.orders a, shop.orders b, range(10000000000)", "select bar(1, 0, 1, 1000000000) as b", "select rpad('x', 2000000000, 'y') as r", "select factorial(33)::varchar || repeat(repeat('x', 100000), 100000) as f",
+]  # fmt: skip
+"""Queries without end, or larger than anything."""
+
+BOMBS = {
+    "sums": "select 1" + "+1" * 50_000, "negations": "select " + "not " * 20_000 + "true", "conditions": "select true" + " and true" * 50_000,
+    "parentheses": "select " + "(" * 10_000 + "1" + ")" * 10_000, "subqueries": "select * from " + "(select * from " * 5_000 + "t" + ")" * 5_000,
+    "lists": "select " + "[" * 20_000 + "]" * 20_000, "casts": "select 1" + "::int" * 20_000, "cases": "select " + "case when true then " * 10_000 + "1" + " end" * 10_000,
+    "joins": "select 1 from t" + " join t on true" * 10_000, "calls": "select " + "abs(" * 9_000 + "1" + ")" * 9_000, "length": "select '" + "x" * 250_001 + "'",
+}  # fmt: skip
+"""Texts that are too deep or too long to be understood, by what they are made of."""

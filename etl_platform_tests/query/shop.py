@@ -40,6 +40,9 @@ roles:
     limits: {rows: 2, scanned: 10}
   auditor:
     tables: {platform.audit: {}}
+  hurried:
+    tables: {shop.orders: {}}
+    limits: {rows: 100000, seconds: 0.7, memory: 128MiB}
   keeper:
     tables: {shop.*: {}}
   admin:

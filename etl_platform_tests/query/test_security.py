@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from etl_platform.core.errors import EtlError, PermanentError
+from etl_platform.core.errors import EtlError, LimitExceeded, PermanentError
 from etl_platform.lakehouse.lake import Lake
 from etl_platform.metastore import Metastore
 from etl_platform.query import QueryTool
@@ -86,7 +86,44 @@ def test_the_answer_is_that_of_what_the_role_sees(
     audited(metastore, sql, {"ok"})
 
 
+@pytest.mark.parametrize("sql", attempts.EXHAUSTION)
+def test_a_query_that_takes_too_much_is_ended(
+    tool: QueryTool, metastore: Metastore, sql: str
+) -> None:
+    with pytest.raises(PermanentError):
+        tool.run(sql, role="hurried")
+    newest = metastore.queries(1)[0]
+    assert (newest.sql, newest.role, newest.status) == (sql, "hurried", "failed")
+
+
+@pytest.mark.parametrize("kind", attempts.BOMBS)
+def test_a_text_that_nobody_could_mean_is_refused(
+    tool: QueryTool, metastore: Metastore, kind: str
+) -> None:
+    with pytest.raises(PermanentError):
+        tool.run(attempts.BOMBS[kind], role="analyst")
+    audited(metastore, attempts.BOMBS[kind], {"refused", "failed"})
+
+
+@pytest.mark.parametrize("sql", ["from shop.orders", "select id from shop.orders limit 1"])
+def test_a_role_reads_no_more_than_it_may(tool: QueryTool, sql: str) -> None:
+    with pytest.raises(LimitExceeded, match="would read"):
+        tool.run(sql, role="tiny")
+
+
+def test_a_role_gets_no_more_rows_than_it_may(tool: QueryTool) -> None:
+    with pytest.raises(LimitExceeded, match="rows"):
+        tool.run("from range(1001)", role="analyst")
+    assert tool.run("from range(1000)", role="analyst").height == 1000
+
+
 def test_there_are_enough_attempts_and_no_two_alike() -> None:
-    every = [*attempts.REFUSED, *attempts.CONFINED, *attempts.EXACT]
+    every = [
+        *attempts.REFUSED,
+        *attempts.CONFINED,
+        *attempts.EXACT,
+        *attempts.EXHAUSTION,
+        *attempts.BOMBS,
+    ]
     assert len(every) == len(set(every))
     assert len(every) >= 120
