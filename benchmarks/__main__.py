@@ -17,6 +17,7 @@ NAMES = (
     "extraction",
     "extraction_mariadb",
     "anomalies",
+    "planning",
 )
 
 
