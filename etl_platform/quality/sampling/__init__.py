@@ -6,6 +6,8 @@ sampled_profile(sample(database, table, spec))
 
 from __future__ import annotations
 
+from etl_platform.quality.sampling.databases import sample
+from etl_platform.quality.sampling.design import Design, Sample
 from etl_platform.quality.sampling.model import (
     Estimate,
     SampledColumn,
@@ -13,14 +15,22 @@ from etl_platform.quality.sampling.model import (
     SampledQuantile,
     SampledValue,
 )
+from etl_platform.quality.sampling.profile import sampled_profile
 from etl_platform.quality.sampling.spec import SampleSpec, Strategy
+from etl_platform.quality.sampling.tables import sample_files, sample_table
 
 __all__ = [
+    "Design",
     "Estimate",
+    "Sample",
     "SampleSpec",
     "SampledColumn",
     "SampledProfile",
     "SampledQuantile",
     "SampledValue",
     "Strategy",
+    "sample",
+    "sample_files",
+    "sample_table",
+    "sampled_profile",
 ]
