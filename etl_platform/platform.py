@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from etl_platform.core.settings import Settings
     from etl_platform.lakehouse import Lake, Receipt, TableInfo
-    from etl_platform.metastore import Metastore
+    from etl_platform.metastore import Metastore, PastQuery
     from etl_platform.monitoring.status import TableStatus
+    from etl_platform.query import QueryTool
+    from etl_platform.query.saved import SavedQueries
 
 _log = logging.getLogger(__name__)
 _OLDEST = datetime.min.replace(tzinfo=UTC)
@@ -111,9 +113,55 @@ class Platform:
                 read one of them.
             UnknownName: there is no such table or column, with the nearest one.
         """
+        return self.query_tool.run(sql, params, role)
+
+    @cached_property
+    def query_tool(self) -> QueryTool:
+        """Queries with limits, cancelling, progress and pages; :meth:`query` is its short form."""
         from etl_platform.query import QueryTool
 
-        return QueryTool(self.lake, self.metastore).run(sql, params, role)
+        return QueryTool(self.lake, self.metastore)
+
+    @cached_property
+    def saved_queries(self) -> SavedQueries:
+        """Queries with names and typed parameters."""
+        from etl_platform.query.saved import SavedQueries
+
+        return SavedQueries(self.metastore.history)
+
+    def history(
+        self, limit: int = 50, *, status: str | None = None, role: str | None = None
+    ) -> list[PastQuery]:
+        """What was asked, newest first, refusals included.
+
+        Where there are policies, a role sees its own queries.
+
+        Args:
+            status: only ``ok``, ``refused``, ``failed`` or ``cancelled`` ones.
+            role: only those of a role.
+        """
+        if self.settings.policies is not None:
+            role = role or self.settings.role
+            if role is None:
+                raise ConfigError("queries are listed by role here", fix="set ETL_ROLE")
+        return self.metastore.history.newest(limit, status=status, role=role)
+
+    def promote(self, query_id: int, description: str | None = None) -> str:
+        """A query of the history as the text of a SQL model, with a contract its result meets.
+
+        Raises:
+            UnknownName: there is no query of that number.
+            PermanentError: it cannot be a model, with the reason.
+        """
+        from etl_platform.query.parameters import replayed
+        from etl_platform.query.promotion import check_promotable, model_text
+
+        past = self.metastore.history.get(query_id)
+        if past is None:
+            known = [str(one.id) for one in self.metastore.history.newest(20)]
+            raise UnknownName("query", str(query_id), known)
+        check_promotable(past)
+        return model_text(past, self.query(past.sql, replayed(past.params)), description)
 
     def receipts(self, table: str | None = None, limit: int | None = 50) -> list[Receipt]:
         """What commits changed, newest first, of one table or of all: from the tables' own logs."""

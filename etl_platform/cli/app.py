@@ -12,8 +12,10 @@ import typer
 from etl_platform.cli import (
     anomalies,
     engines,
+    history,
     inspect,
     profile,
+    promote,
     query,
     receipts,
     revert,
@@ -44,8 +46,10 @@ def _add(command: Callable[..., None], examples: str) -> None:
 
 _add(anomalies.anomalies, anomalies.EXAMPLES)
 _add(engines.engines, engines.EXAMPLES)
+_add(history.history, history.EXAMPLES)
 _add(inspect.inspect, inspect.EXAMPLES)
 _add(profile.profile, profile.EXAMPLES)
+_add(promote.promote, promote.EXAMPLES)
 _add(query.query, query.EXAMPLES)
 _add(receipts.receipts, receipts.EXAMPLES)
 _add(revert.revert, revert.EXAMPLES)

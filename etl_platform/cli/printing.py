@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from math import isfinite
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 import typer
+
+from etl_platform.core.json_values import plain
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,10 +26,9 @@ Align = Literal["left", "right"]
 def print_json(value: object) -> None:
     """Print one JSON document.
 
-    Times are ISO 8601, bytes hexadecimal. A decimal is a number where that loses nothing and a
-    string where it would; so are numbers that JSON does not have (NaN, infinities).
+    Values are written as :func:`etl_platform.core.json_values.plain` says.
     """
-    typer.echo(json.dumps(_plain(value), ensure_ascii=False, indent=None))
+    typer.echo(json.dumps(plain(value), ensure_ascii=False, indent=None))
 
 
 def print_table(
@@ -96,30 +95,3 @@ def _cell(value: object) -> Text:
     if isinstance(value, Text):
         return value
     return Text(f"{value:,}" if type(value) is int else printable(value))
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if isfinite(value) else str(value)
-    if isinstance(value, Decimal):
-        return _decimal(value)
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, timedelta):
-        return str(value)
-    return value
-
-
-def _decimal(value: Decimal) -> int | float | str:
-    if not value.is_finite():
-        return str(value)
-    if value == value.to_integral_value():
-        return int(value)
-    number = float(value)
-    return number if Decimal(repr(number)) == value else str(value)

@@ -63,7 +63,7 @@ class Stored:
         """The page that begins at a row."""
         end = offset + rows
         following = f"{self.id}:{end}" if end < self.rows else None
-        return Page(self.frame(offset, rows), following, self.rows)
+        return Page(self.frame(offset, rows), following, self.rows, offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,13 @@ class Page:
     Attributes:
         cursor: asks for the next page; None after the last one.
         rows_total: of the whole result.
+        first: how many rows stand before the page.
     """
 
     frame: pl.DataFrame
     cursor: str | None
     rows_total: int
+    first: int = 0
 
 
 class ResultStore:
