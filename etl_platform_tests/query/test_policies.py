@@ -196,3 +196,10 @@ def test_hidden_rows_are_null_before_they_are_left_out(lake: Lake) -> None:
     assert every_row != view
     hidden = duckdb.execute(f"FROM ({every_row}) WHERE id IS NULL").fetchall()
     assert hidden == [(None,) * 7] * 3
+
+
+def test_the_policy_in_the_documentation_is_one(tmp_path: Path) -> None:
+    text = Path(__file__).parents[2].joinpath("docs", "policies.md").read_text(encoding="utf-8")
+    path = tmp_path / "policies.yaml"
+    path.write_text(text.partition("```yaml\n")[2].partition("```")[0])
+    assert set(load_policies(str(path)).roles) == {"analyst", "auditor"}
