@@ -226,10 +226,16 @@ def _no_counts(facts: Facts, name: str) -> ValueCounts:
 
 
 def _from_files(facts: Facts, name: str) -> ColumnProfile:
+    """What the statistics tell; no bounds that may be personal, since no value is looked at."""
+    kind = facts.kind(name)
     low, high, exact = facts.bounds(name) or (None, None, True)
+    if Family.of(kind) in (Family.TEXT, Family.BINARY) or classify(
+        name, name_of(kind), [low, high]
+    ):
+        low, high, exact = None, None, True
     return ColumnProfile(
         name=name,
-        dtype=name_of(facts.kind(name)),
+        dtype=name_of(kind),
         nulls=facts.nulls(name) or 0,
         min=json_safe(low),
         max=json_safe(high),

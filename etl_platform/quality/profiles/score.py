@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _WEIGHTS = {"completeness": 0.30, "validity": 0.40, "uniqueness": 0.15, "consistency": 0.15}
 _WARN_WEIGHT = 0.5
-_KEY_KINDS = ("unique", "primary_key")
+KEY_KINDS = ("unique",)
 
 PartName = Literal["completeness", "validity", "uniqueness", "consistency"]
 
@@ -58,7 +58,7 @@ def rule_parts(outcomes: Sequence[Outcome]) -> list[ScorePart]:
         if outcome.status == "not_run":
             continue
         rule = outcome.rule
-        name = "uniqueness" if rule.kind in _KEY_KINDS else "validity"
+        name = "uniqueness" if rule.kind in KEY_KINDS else "validity"
         weight = _WARN_WEIGHT if rule.severity == "warn" else 1.0
         # A rule on the whole table blames no row, or all.
         rows = outcome.checked_rows or 1

@@ -30,7 +30,7 @@ def shape(text: str) -> str:
 
 
 def _class(character: str) -> str:
-    if character.isdigit():
+    if character.isnumeric():
         return "9"
     if character.isalpha():
         return "A" if character.isupper() else "a"
