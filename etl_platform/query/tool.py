@@ -160,10 +160,19 @@ class QueryTool:
             role: as in :meth:`ask`; the same under the same policy as when it was asked.
 
         Raises:
-            QueryRefused: the cursor is another role's, or the role's policy has changed since.
+            QueryRefused: the cursor is another role's, or the role's policy has changed since;
+                recorded, as every refusal is.
             PermanentError: it is no cursor, or the result is no longer kept.
         """
-        return self._results.page(cursor, rows, _scope(role_of(self._lake.settings, role)))
+        began = time.perf_counter()
+        try:
+            return self._results.page(cursor, rows, _scope(role_of(self._lake.settings, role)))
+        except QueryRefused as error:
+            asked = role or self._lake.settings.role
+            record = QueryRecord(sql=recordable(f"-- page {cursor}"), role=asked)
+            outcome = {"status": _status(error), "error": recordable(str(error))}
+            self._record(record, began, None, outcome)
+            raise
 
     def _reused(self, name: str, allowed: Limits) -> Stored | None:
         found = self._results.find(name)

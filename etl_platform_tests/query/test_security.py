@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from etl_platform.core.errors import EtlError, LimitExceeded, PermanentError
+from etl_platform.core.errors import EtlError, LimitExceeded, PermanentError, QueryRefused
 from etl_platform.lakehouse.lake import Lake
 from etl_platform.metastore import Metastore
 from etl_platform.query import QueryTool
@@ -115,6 +115,25 @@ def test_a_role_gets_no_more_rows_than_it_may(tool: QueryTool) -> None:
     with pytest.raises(LimitExceeded, match="rows"):
         tool.run("from range(1001)", role="analyst")
     assert tool.run("from range(1000)", role="analyst").height == 1000
+
+
+@pytest.mark.parametrize("thief", ["analyst", "clerk", "nobody"])
+def test_the_pages_of_another_role_are_refused(
+    tool: QueryTool, metastore: Metastore, thief: str
+) -> None:
+    cursor = tool.ask("from shop.customers", role="admin").result.page(2).cursor
+    assert cursor is not None
+    assert tool.page(cursor, 2, "admin").frame.height == 2
+    with pytest.raises(QueryRefused):
+        tool.page(cursor, 2, thief)
+    newest = metastore.queries(1)[0]
+    assert (newest.sql, newest.role, newest.status) == (f"-- page {cursor}", thief, "refused")
+
+
+def test_the_answer_kept_for_one_role_is_not_given_to_another(tool: QueryTool) -> None:
+    sql = "select max(id) as n from shop.customers"
+    assert [tool.ask(sql, role=r).result.frame().item() for r in ("admin", "analyst")] == [6, 3]
+    assert tool.ask(sql, role="analyst").cached
 
 
 def test_there_are_enough_attempts_and_no_two_alike() -> None:
