@@ -36,7 +36,7 @@ def print_profile(table: str, scope: str, profile: Profile, *, kept: bool) -> No
             ("nulls", "right"),
             ("distinct", "right"),
             ("smallest", "right"),
-            ("middle", "right"),
+            ("median", "right"),
             ("largest", "right"),
             ("most frequent", "left"),
             ("distribution", "left"),
@@ -55,14 +55,14 @@ def _line(profile: Profile, column: ColumnProfile) -> tuple[str, ...]:
     distinct = ""
     if column.distinct is not None:
         distinct = f"{'' if column.distinct_exact else '~'}{column.distinct:,}"
-    middle = dict(column.quantiles).get(0.5)
+    median = dict(column.quantiles).get(0.5)
     return (
         column.name,
         column.dtype + (f" ({column.pii})" if column.pii else ""),
         percent(column.nulls / profile.rows) if column.nulls else "",
         distinct,
         "" if column.min is None else shown(column.min),
-        "" if middle is None else shown(middle),
+        "" if median is None else shown(median),
         "" if column.max is None else shown(column.max),
         shown(column.top[0][0]) if column.top else "",
         _blocks(profile, column),
@@ -87,7 +87,7 @@ def print_changes(changes: Comparison, other: str) -> None:
             ("verdict", "left"),
             ("nulls", "right"),
             ("distinct", "right"),
-            ("middle", "right"),
+            ("median", "right"),
             ("PSI", "right"),
             ("KS", "right"),
             ("why", "left"),
@@ -109,7 +109,7 @@ def _change(changes: Comparison, one: ColumnChange) -> tuple[str | Text, ...]:
     def distinct(column: ColumnProfile | None) -> str:
         return "" if column is None or column.distinct is None else f"{column.distinct:,}"
 
-    def middle(column: ColumnProfile | None) -> str:
+    def median(column: ColumnProfile | None) -> str:
         value = None if column is None else dict(column.quantiles).get(0.5)
         return "" if value is None else shown(value)
 
@@ -118,7 +118,7 @@ def _change(changes: Comparison, one: ColumnChange) -> tuple[str | Text, ...]:
         Text(one.verdict, style=_COLOURS.get(one.verdict, "bold red")),
         both(nulls(one.before, changes.rows_before), nulls(one.after, changes.rows_after)),
         both(distinct(one.before), distinct(one.after)),
-        both(middle(one.before), middle(one.after)),
+        both(median(one.before), median(one.after)),
         "" if one.psi is None else f"{one.psi:.3f}",
         "" if one.ks is None else f"{one.ks:.3f}",
         "; ".join(one.reasons),

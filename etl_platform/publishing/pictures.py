@@ -63,13 +63,17 @@ def picture_entries(
 def pictures_entry(profile: Profile, history: Sequence[VersionPoint]) -> Entry | None:
     """The pictures as Markdown; None when nothing can be drawn."""
     from etl_platform.quality.reports.page import trends
-    from etl_platform.quality.reports.shape import strip
+    from etl_platform.quality.reports.shape import shape_of, strip
     from etl_platform.quality.reports.svg import plain
 
     value = dg.MetadataValue
-    drawn = [(column, strip(profile, column)) for column in profile.columns]
+    drawn = [
+        (column, shape_of(profile, column), strip(profile, column)) for column in profile.columns
+    ]
     lines = [
-        f"| {plain(column.name)} | {picture.markdown()} |" for column, picture in drawn if picture
+        f"| {plain(column.name)} | {picture.markdown()} | {plain(f'{found.low} to {found.high}')} |"
+        for column, found, picture in drawn
+        if found and picture
     ]
     over_time = "\n\n".join(
         f"{picture.title}\n\n{picture.markdown()}" for picture in trends(history)
@@ -78,9 +82,9 @@ def pictures_entry(profile: Profile, history: Sequence[VersionPoint]) -> Entry |
         return None
 
     def shown(columns: int) -> dg.MarkdownMetadataValue:
-        table = ["| column | distribution |", "|---|---|", *lines[:columns]] if columns else []
+        heading = ["| column | distribution | bars |", "|---|---|---|"] if columns else []
         hidden = [f"\n{len(lines) - columns} more in the report"] if columns < len(lines) else []
-        return value.md("\n".join([over_time, "", *table, *hidden]).strip())
+        return value.md("\n".join([over_time, "", *heading, *lines[:columns], *hidden]).strip())
 
     return Entry(shown(len(lines)), shorten_items(len(lines), shown))
 

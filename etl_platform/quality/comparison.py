@@ -22,6 +22,7 @@ _NULLS_MODERATE, _NULLS_LARGE = 0.01, 0.1
 _SURE = 3.29
 """Standard errors that chance passes once in 1,000 times."""
 _DISTINCT_MODERATE = 0.2
+_ALIKE = 2
 _SIGMAS = 3
 _ALL_DIFFERENT = 0.95
 
@@ -169,7 +170,10 @@ def _values(
 
 def _distinct(a: ColumnProfile, b: ColumnProfile, rows: int, rows_now: int) -> Iterator[_Finding]:
     present, present_now = rows - a.nulls, rows_now - b.nulls
-    if not a.distinct or not b.distinct or not present or not present_now:
+    if not a.distinct or not b.distinct:
+        return
+    # Of far fewer rows there are fewer values, however they are distributed.
+    if max(present, present_now) > _ALIKE * min(present, present_now):
         return
     allowed = _DISTINCT_MODERATE + _SIGMAS * (a.distinct_error + b.distinct_error)
     absolute = abs(b.distinct / a.distinct - 1)

@@ -44,7 +44,8 @@ def shape_of(profile: Profile, column: ColumnProfile) -> Shape | None:
     if column.histogram is not None:
         edges = column.histogram.edges
         return Shape(column.histogram.rows, shown(edges[0]), shown(edges[-1]))
-    if len(column.top) > 1:
+    # Where each row has a value of its own, none is frequent.
+    if len(column.top) > 1 and column.top[0][1] > 1:
         rows = tuple(count for _, count in column.top)
         return Shape(rows, shown(column.top[0][0]), shown(column.top[-1][0]))
     return None

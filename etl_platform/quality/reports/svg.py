@@ -49,7 +49,7 @@ class Picture:
 
 def plain(text: str) -> str:
     """Text that means nothing to Markdown."""
-    return "".join(char for char in text if char.isalnum() or char in " .,:%")
+    return "".join(char for char in text if char.isalnum() or char in " .,:%-≤≥")
 
 
 def bars(rows: Sequence[int], width: int, height: int, title: str) -> Picture:

@@ -60,8 +60,8 @@ def column_rules(
 ) -> Iterator[Suggested]:
     """What speaks of one column; see :func:`~.suggesting.suggest`."""
     rows, present = profile.rows, profile.rows - column.nulls
-    is_key = key is not None and column.name in key
-    if column.nulls == 0 and (rows >= LEAST_ROWS or (is_key and rows)):
+    in_key, is_key = column.name in (key or ()), key == (column.name,)
+    if column.nulls == 0 and (rows >= LEAST_ROWS or (in_key and rows)):
         yield Suggested(
             {"rule": "not_null", "column": column.name},
             f"no null in {rows:,} rows (at most {min(1.0, 3 / rows):.2g} of all, 95 %)",
@@ -92,9 +92,9 @@ def _range(column: ColumnProfile, *, whole: bool) -> Iterator[Suggested]:
         return
     rule = {"rule": "range", "column": column.name, "min": least, "max": most}
     evidence = f"{shown(column.min)} to {shown(column.max)} were seen"
-    middle = dict(column.quantiles).get(0.5)
-    if middle is not None:
-        evidence += f", the middle one is {shown(middle)}"
+    median = dict(column.quantiles).get(0.5)
+    if median is not None:
+        evidence += f", median {shown(median)}"
     yield _expected(rule, evidence)
 
 

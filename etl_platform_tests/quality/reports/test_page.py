@@ -103,7 +103,7 @@ def test_every_drawing_is_wellformed_whatever_it_is_called():
         root = ET.fromstring(drawing.inline())
         assert {one.tag for one in root.iter()} <= {"svg", "title", "path", "rect", "text"}
         assert re.fullmatch(
-            r"!\[[\w .,:%]*\]\(data:image/svg\+xml;base64,[\w+/=]+\)", drawing.markdown()
+            r"!\[[\w .,:%≤≥-]*\]\(data:image/svg\+xml;base64,[\w+/=]+\)", drawing.markdown()
         )
 
 
