@@ -16,6 +16,7 @@ NAMES = (
     "loading",
     "extraction",
     "extraction_mariadb",
+    "isolation",
     "anomalies",
     "planning",
 )
