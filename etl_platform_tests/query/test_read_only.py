@@ -101,6 +101,31 @@ def test_no_function_of_duckdb_that_acts_on_the_outside_is_overlooked() -> None:
                 check_read_only(f"select * from {name}('x')")
 
 
+def test_no_function_that_looks_at_the_session_or_the_catalogue_is_overlooked() -> None:
+    """What is not constant within a query reads the clock, chance, or something to be refused."""
+    clock = {"current_date", "get_current_time", "get_current_timestamp", "now", "today",
+             "transaction_timestamp"}  # fmt: skip
+    chance = {"error", "gen_random_uuid", "random", "uuid", "uuidv4", "uuidv7"}
+    only_names = {"current_database", "current_schema", "current_schemas"}
+    varying = duckdb.execute(
+        "select distinct function_name from duckdb_functions() "
+        "where function_type = 'scalar' and stability <> 'CONSISTENT'"
+    ).fetchall()
+    assert {n for (n,) in varying} - clock - chance - only_names <= SCALAR_FUNCTIONS_REFUSED
+    reading = duckdb.execute(
+        "select distinct function_name from duckdb_functions() "
+        "where function_type = 'macro' and macro_definition ilike '%select %from%'"
+    ).fetchall()
+    assert {n for (n,) in reading} <= SCALAR_FUNCTIONS_REFUSED
+    internal = duckdb.execute(
+        "select distinct function_name from duckdb_functions() where function_name like '\\_\\_internal%' escape '\\'"
+    ).fetchall()
+    assert internal
+    for (name,) in internal:
+        with pytest.raises(QueryRefused):
+            check_read_only(f"select {name}(1)")
+
+
 def test_a_text_nested_without_end_is_refused_and_does_not_break_the_process() -> None:
     with pytest.raises(QueryRefused):
         check_read_only("select " + "(" * 50_000 + "1" + ")" * 50_000)
