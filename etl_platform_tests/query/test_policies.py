@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from etl_platform.cli.app import app
 from etl_platform.core.errors import ConfigError, QueryRefused, UnknownName
-from etl_platform.core.settings import Settings
+from etl_platform.core.settings import Settings, get_settings
 from etl_platform.core.types import duckdb_type
 from etl_platform.lakehouse.lake import Lake
 from etl_platform.metastore import Metastore
@@ -203,3 +206,22 @@ def test_the_policy_in_the_documentation_is_one(tmp_path: Path) -> None:
     path = tmp_path / "policies.yaml"
     path.write_text(text.partition("```yaml\n")[2].partition("```")[0])
     assert set(load_policies(str(path)).roles) == {"analyst", "auditor"}
+
+
+def test_the_command_line_takes_the_role_from_its_option_or_the_environment(
+    lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``settings`` keeps metastore and spill files in the test's own folder."""
+    monkeypatch.setenv("ETL_LAKE_URI", lake.uri)
+    monkeypatch.setenv("ETL_POLICIES", str(lake.settings.policies))
+    monkeypatch.setenv("ETL_MASK_KEY", str(lake.settings.mask_key))
+    monkeypatch.setenv("ETL_ROLE", "analyst")
+
+    def count(*options: str) -> str:
+        get_settings.cache_clear()
+        command = ["query", "select count(*) as n from shop.customers", "--json", *options]
+        return CliRunner().invoke(app, command).stdout
+
+    assert json.loads(count()) == [{"n": 3}]
+    assert json.loads(count("--role", "admin")) == [{"n": 6}]
+    assert count("--role", "nobody") == ""
