@@ -30,6 +30,8 @@ etl profile shop.orders --partition 2024-02-29
 etl profile shop.orders --suggest-contract > contract.yaml
 
 etl profile shop.orders --outliers --method robust_z
+
+etl profile env://SHOP_URL --table orders --sample random:20000
 """
 _OPEN = "open"
 _OUTLIERS = 20
@@ -38,7 +40,11 @@ _OUTLIERS = 20
 def profile(
     table: Annotated[
         str,
-        typer.Argument(metavar="TABLE", help="Name of a table: schema.name.", show_default=False),
+        typer.Argument(
+            metavar="TABLE|URI",
+            help="A table of the lake, the URI of a database (with --table), or Parquet files.",
+            show_default=False,
+        ),
     ],
     version: Annotated[
         int | None, typer.Option("--version", "-v", help="Not the newest version, but this one.")
@@ -72,6 +78,18 @@ def profile(
         str | None,
         typer.Option(metavar="FILE|open", help="Write a page with pictures, or open it."),
     ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="Look at some rows only: random:20000, blocks:1%, stratified:5000:column, "
+            "systematic, reservoir. Databases and files are always sampled.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same sample.")] = 0,
+    source_table: Annotated[
+        str | None, typer.Option("--table", metavar="NAME", help="Which table of a database.")
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Read the rows even where a profile was kept.")
     ] = False,
@@ -86,6 +104,7 @@ def profile(
     population), retyped, added or removed, and why. [bold]--suggest-contract[/bold] writes above
     each rule what was seen: what is exact is demanded, what is usual only warns.
     """
+    from etl_platform.cli.profile_sampled import is_outside, show_sampled
     from etl_platform.cli.profile_views import chosen, view_of
     from etl_platform.core.errors import ConfigError
     from etl_platform.platform import Platform
@@ -96,8 +115,17 @@ def profile(
             valid="--suggest-contract with --version, --partition, --columns, --json",
             fix="run etl profile once more for the rest",
         )
-    platform = Platform.open()
     names = chosen(columns)
+    if sample is not None or is_outside(table):
+        if version is not None or partition or compare or suggest_contract or outliers or html:
+            raise ConfigError(
+                "a sampled profile is shown as a table or as JSON",
+                valid="--sample, --seed, --table, --columns, --json",
+                fix="load the data into the lake to look at all of it",
+            )
+        show_sampled(table, source_table, sample, seed, names, as_json=as_json)
+        return
+    platform = Platform.open()
     view = view_of(platform, table, version, partition, names)
     if suggest_contract:
         _suggest(platform, view, as_json)

@@ -157,3 +157,16 @@ def test_an_error_says_what_is_valid_or_the_next_step(words, kind, says) -> None
 def test_help_teaches_by_examples() -> None:
     text = printed("--help")
     assert "etl profile shop.orders --suggest-contract > contract.yaml" in text
+
+
+def test_a_sample_says_how_sure_it_is(tmp_path: Path) -> None:
+    words = ("--sample", "random:400", "--seed", "3", "-c", "amount,email")
+    found = json.loads(printed("shop.orders", *words, "--json"))
+    assert [column["name"] for column in found["columns"]] == ["amount", "email"]
+    mean = found["columns"][0]["mean"]
+    assert mean["low"] < mean["value"] < mean["high"]
+    assert "95 % confidence" in run("shop.orders", *words).stderr
+    orders(50).write_parquet(tmp_path / "orders.parquet")
+    assert "amount" in printed(str(tmp_path / "orders.parquet"))
+    for wrong in (["sqlite:///x.db"], ["shop.orders", "--sample", "random", "--outliers"]):
+        assert isinstance(run(*wrong).exception, ConfigError)
