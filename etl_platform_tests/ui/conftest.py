@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import pytest
 
+from etl_platform.metastore import MetricPointRecord
 from etl_platform_tests.demo.working_copy import WorkingCopy
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ class Dagster:
 def dagster(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Dagster]:
     copy = WorkingCopy.make(tmp_path_factory.mktemp("ui"))
     copy.fill_database()
+    _watch_rows_of_planes(copy)
     copy.run("dg", "utils", "refresh-defs-state")
     workspace = ("-w", "workspace.yaml")
     address = ("-h", "127.0.0.1", "-p", str(port := _free_port()))
@@ -69,6 +73,10 @@ def page(request: pytest.FixtureRequest, chromium: str) -> Iterator[Page]:
         )
         opened = browser.new_page(viewport={"width": 1600, "height": 1200})
         opened.set_default_timeout(_PAGE_TIMEOUT_MS)
+        opened.add_locator_handler(
+            opened.get_by_role("dialog").filter(has_text="Join the Dagster community"),
+            lambda dialog: dialog.get_by_role("button").last.click(),
+        )
         try:
             yield opened
         finally:
@@ -80,6 +88,26 @@ def page(request: pytest.FixtureRequest, chromium: str) -> Iterator[Page]:
 def pictures(request: pytest.FixtureRequest) -> Path:
     """Where a test keeps pictures for people; git ignores it."""
     return _artifacts(request)
+
+
+def _watch_rows_of_planes(copy: WorkingCopy) -> None:
+    """Judge the number of planes by a history of weeks in which there were many more of them."""
+    file = copy.root / "etl_platform" / "defs" / "nyc" / "defs.yaml"
+    text, line = file.read_text(), "    planes:\n"
+    assert line in text
+    file.write_text(text.replace(line, f"{line}      anomalies: {{metrics: [rows]}}\n"))
+    platform = copy.platform()
+    for n in range(30):
+        platform.metastore.metrics.record(
+            MetricPointRecord(
+                lake=platform.lake.uri,
+                table="nyc.planes",
+                event_time=datetime.now(UTC) - timedelta(days=30 - n),
+                version=n,
+                metrics=json.dumps({"rows": 9_000 + 40 * (n % 7)}),
+            )
+        )
+    platform.metastore.close()
 
 
 def _artifacts(request: pytest.FixtureRequest) -> Path:
