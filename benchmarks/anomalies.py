@@ -41,7 +41,7 @@ def main(runs: int) -> None:
         table.add_row(*_row(name, scores))
     table.add_section()
     table.add_row(*_row("all", totals))
-    Console(width=120).print(table)
+    Console(width=160).print(table)
 
 
 def _score(runs: int, sensitivity: Sensitivity, name: str) -> Score:

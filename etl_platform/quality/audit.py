@@ -63,6 +63,8 @@ def audit(
         return {str(row[0]): str(row[1]) for row in described}
 
     counted = columns_to_count(con, staged)
+    if level == "off":
+        counted &= {name for rule in contract.rules for name in rule.reads}
     moment = now or datetime.now(UTC)
     facts = Facts(staged, counted, relation_of, existing, columns_of, previous_rows, moment)
     facts = replace(facts, shown=Masks(con, facts).shown)

@@ -58,3 +58,11 @@ def test_every_level_of_profile_finds_the_same_bad_rows(con, stage):
     assert counts["odd"] == sum(n % 2 for n in long) > 0
     assert counts["first"] == sum(n % 3 == 0 for n in long) > 0
     assert counts["whole"] == 0
+
+
+def test_a_rule_on_a_column_that_the_profile_does_not_read_is_measured_beside_it(stage):
+    plan = _plan(stage, ("id",))
+    assert plan.rows is not None
+    assert set(plan.rows.columns) == {"id", "kind"}
+    assert set(plan.rows.bad) == {"whole"}
+    assert ("", "length_note") in plan.measures
