@@ -101,7 +101,7 @@ def total(drawn: Drawn, y: Numbers) -> Estimate:
     parts = np.asarray(y)
     if isinstance(drawn.design.units, Clusters):
         parts = np.bincount(drawn.unit, y, minlength=drawn.design.units.drawn)
-    value, squares = float(parts.sum()) / probability, float(parts @ parts)
+    value, squares = float(parts.sum()) / probability, float(np.square(parts).sum())
     least = intervals.LEAST_CLUSTERS
     if len(parts) < least:
         return intervals.unclaimed(value, method, f"{len(parts)} draws are too few")

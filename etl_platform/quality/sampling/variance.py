@@ -68,10 +68,10 @@ class Drawn:
 
     def ratio(self, y: Numbers, x: Numbers) -> Ratio:
         """Estimate total of ``y`` over total of ``x`` (0 or 1 per row; y is 0 where x is)."""
-        whole = float(self.weights @ x)
+        whole = _dot(self.weights, x)
         if whole == 0:
             return Ratio(np.nan, np.nan, 0, 0, 0, 0)
-        value = float(self.weights @ y) / whole
+        value = _dot(self.weights, y) / whole
         residuals = y - value * x
         match self.design.units:
             case Clusters() as clusters:
@@ -83,7 +83,7 @@ class Drawn:
             case _:
                 units = int(x.sum())
                 variance, df, parts = self._of_rows(residuals, units)
-        squares = float(parts @ parts)
+        squares = _dot(parts, parts)
         if not squares > 0:
             return Ratio(value, variance / whole**2, df, df, 0, units)
         fourth = float((parts**4).sum()) - squares**2 / units
@@ -95,7 +95,7 @@ class Drawn:
         """Simple random sampling, for the rows that count: Cochran, sections 2.6 and 2.12."""
         if counting < 2:
             return np.nan, 0, residuals
-        squares = float(residuals @ residuals)
+        squares = _dot(residuals, residuals)
         variance = (1 - self.fraction) * squares * counting / (counting - 1)
         return variance, counting - 1, residuals
 
@@ -122,5 +122,10 @@ class Drawn:
             return np.nan, 0, residuals
         totals: Numbers = np.zeros(drawn)
         totals += np.bincount(self.unit, residuals, minlength=drawn)
-        variance = (1 - self.fraction) * drawn / (drawn - 1) * float(totals @ totals)
+        variance = (1 - self.fraction) * drawn / (drawn - 1) * _dot(totals, totals)
         return variance, drawn - 1, totals
+
+
+def _dot(left: Numbers, right: Numbers) -> float:
+    """Not by BLAS, whose threads wait for each other longer than such a sum takes."""
+    return float(np.multiply(left, right).sum())
