@@ -58,18 +58,29 @@ def order_ranks(n: int, q: float) -> tuple[int, int] | None:
     Of all pairs that leave at most 2.5 % on each side by the binomial distribution, the innermost:
     David & Nagaraja, *Order Statistics* (2003), section 7.1. None when n values are too few.
     """
-    below = _binomial_cdf(n, q)
+    first, below = _binomial_cdf(n, q)
     tail = (1 - CONFIDENCE) / 2
-    low = int((below <= tail).sum())  # the largest l with P(X <= l - 1) <= 2.5 %
-    high = int((below < 1 - tail).sum()) + 1  # the smallest u with P(X <= u - 1) >= 97.5 %
+    low = first + int((below <= tail).sum())  # the largest l with P(X <= l - 1) <= 2.5 %
+    high = first + int((below < 1 - tail).sum()) + 1  # the smallest u with P(X <= u - 1) >= 97.5 %
     return (low, high) if low >= 1 and high <= n else None
 
 
-def _binomial_cdf(n: int, q: float) -> NDArray[np.float64]:
-    """P(X <= k) for k = 0..n."""
+@lru_cache(maxsize=8)
+def _log_factorials(n: int) -> NDArray[np.float64]:
     import numpy as np
 
-    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
-    k = np.arange(n + 1)
-    log_p = logs[n] - logs - logs[::-1] + k * math.log(q) + (n - k) * math.log1p(-q)
-    return np.cumsum(np.exp(log_p))
+    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
+
+
+def _binomial_cdf(n: int, q: float) -> tuple[int, NDArray[np.float64]]:
+    """The first k within ten standard deviations (and ten) of the mean, and P(X <= k) from there.
+
+    What lies outside is less than rounding, and would be worked with as slow subnormal numbers.
+    """
+    import numpy as np
+
+    reach = 10 * math.sqrt(n * q * (1 - q)) + 10
+    k = np.arange(max(0, math.floor(n * q - reach)), min(n, math.ceil(n * q + reach)) + 1)
+    logs = _log_factorials(n)
+    log_p = logs[n] - logs[k] - logs[n - k] + k * math.log(q) + (n - k) * math.log1p(-q)
+    return int(k[0]), np.cumsum(np.exp(log_p))
