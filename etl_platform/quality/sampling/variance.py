@@ -86,9 +86,9 @@ class Drawn:
         squares = _dot(parts, parts)
         if not squares > 0:
             return Ratio(value, variance / whole**2, df, df, 0, units)
-        fourth = float((parts**4).sum()) - squares**2 / units
+        fourth = float(np.square(np.square(parts)).sum()) - squares**2 / units
         heavy_df = 2 * squares**2 / fourth if fourth > 0 else df
-        skewness = float((parts**3).sum()) / squares**1.5 * np.sqrt(1 - self.fraction)
+        skewness = _dot(np.square(parts), parts) / squares**1.5 * np.sqrt(1 - self.fraction)
         return Ratio(value, variance / whole**2, df, min(df, heavy_df), skewness, units)
 
     def _of_rows(self, residuals: Numbers, counting: int) -> tuple[float, float, Numbers]:
