@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -145,9 +147,38 @@ def test_a_killed_process_leaves_all_or_nothing_in_a_sqlite_file(
     child.wait()
     receipt = sink.load(rows, Load(TARGET, mode, "second", ("id",)))
     assert receipt.rows_read == len(second(mode))
-    con = sqlite3.connect(path)
-    assert con.execute(STATE).fetchone() == expected(mode)
+    assert state_of_file(path, "sqlite") == expected(mode)
+
+
+@pytest.mark.parametrize("mode", LoadMode)
+def test_a_process_killed_at_random_moments_leaves_all_or_nothing_in_a_duckdb_file(
+    settings: Settings, tmp_path: Path, mode: LoadMode
+) -> None:
+    path = tmp_path / "target.duckdb"
+    sink = DatabaseSink(Database("warehouse", f"duckdb:///{path}"))
+    sink.load(publish(settings, range(COUNT), "first"), Load(TARGET, mode, "first", ("id",)))
+    before = state_of_file(path, "duckdb")
+    rows = publish(settings, second(mode), "second")
+    command = [sys.executable, "-c", LOAD_IN_A_PROCESS, sink.database.url_ref, mode]
+    moments, written = random.Random(str(mode)), path.stat().st_mtime_ns
+    child = subprocess.Popen(command)
+    while child.poll() is None and path.stat().st_mtime_ns == written:
+        pass
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(moments.uniform(0, 0.3))
+    child.kill()
+    child.wait()
+    assert state_of_file(path, "duckdb") in (before, expected(mode))
+    sink.load(rows, Load(TARGET, mode, "second", ("id",)))
+    assert state_of_file(path, "duckdb") == expected(mode)
+    assert sink.load(rows, Load(TARGET, mode, "second", ("id",))).skipped
+
+
+def state_of_file(path: Path, kind: str) -> tuple[int, int]:
+    con = sqlite3.connect(path) if kind == "sqlite" else duckdb.connect(str(path))
+    ((rows, total),) = con.execute(STATE).fetchall()
     con.close()
+    return int(rows), int(total)
 
 
 def test_two_attempts_of_one_batch_at_the_same_time_load_it_once(
