@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from etl_platform.lakehouse import Lake, Receipt, TableInfo
     from etl_platform.metastore import Metastore, PastQuery
     from etl_platform.monitoring.status import TableStatus
+    from etl_platform.planner.plan import Plan
     from etl_platform.query import QueryTool
     from etl_platform.query.saved import SavedQueries
 
@@ -114,6 +115,18 @@ class Platform:
             UnknownName: there is no such table or column, with the nearest one.
         """
         return self.query_tool.run(sql, params, role)
+
+    def plan(
+        self,
+        sql: str,
+        params: Mapping[str, object] | Sequence[object] | None = None,
+        role: str | None = None,
+    ) -> Plan:
+        """What :meth:`query` would run: tables, versions, files left by each rule, the estimate.
+
+        Raises: as :meth:`query`; nothing is run.
+        """
+        return self.query_tool.plan(sql, params, role)
 
     @cached_property
     def query_tool(self) -> QueryTool:

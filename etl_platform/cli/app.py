@@ -12,6 +12,7 @@ import typer
 from etl_platform.cli import (
     anomalies,
     engines,
+    explain,
     history,
     inspect,
     profile,
@@ -46,6 +47,7 @@ def _add(command: Callable[..., None], examples: str) -> None:
 
 _add(anomalies.anomalies, anomalies.EXAMPLES)
 _add(engines.engines, engines.EXAMPLES)
+_add(explain.explain, explain.EXAMPLES)
 _add(history.history, history.EXAMPLES)
 _add(inspect.inspect, inspect.EXAMPLES)
 _add(profile.profile, profile.EXAMPLES)

@@ -127,16 +127,7 @@ class QueryTool:
         try:
             isolation.prepare()
             policy = role_of(self._lake.settings, role)
-            check_read_only(sql)
-            catalog = self._catalog if policy is None else RoleCatalog(self._catalog, policy)
-            planned = plan(
-                sql,
-                catalog,
-                params=params,
-                policy=policy,
-                role=asked,
-                corrections=self._corrections,
-            )
+            planned = self._planned(sql, params, policy, asked)
             allowed = tightest(limits, None if policy is None else policy.limits)
             check_scanned(planned, allowed)
             name = result_id(planned, _scope(policy))
@@ -150,6 +141,34 @@ class QueryTool:
         outcome = {"rows": stored.rows, "result": stored.id, "cached": found is not None}
         self._record(record, began, planned, outcome)
         return Answer(planned, stored, found is not None)
+
+    def plan(self, sql: str, params: Params = None, role: str | None = None) -> Plan:
+        """What :meth:`ask` would run, and what it would read; runs nothing and records a refusal.
+
+        Raises: as :meth:`ask` does before it runs.
+        """
+        asked = role or self._lake.settings.role
+        began = time.perf_counter()
+        try:
+            return self._planned(sql, params, role_of(self._lake.settings, role), asked)
+        except QueryRefused as error:
+            record = QueryRecord(
+                sql=recordable(sql), role=asked, params=recordable(recorded(params))
+            )
+            outcome = {"status": _status(error), "error": recordable(str(error))}
+            self._record(record, began, None, outcome)
+            raise
+
+    def _planned(self, sql: str, params: Params, policy: Role | None, asked: str | None) -> Plan:
+        check_read_only(sql)
+        return plan(
+            sql,
+            self._catalog if policy is None else RoleCatalog(self._catalog, policy),
+            params=params,
+            policy=policy,
+            role=asked,
+            corrections=self._corrections,
+        )
 
     def page(self, cursor: str, rows: int = 1000, role: str | None = None) -> Page:
         """The rows of an earlier answer that follow a page, whatever has been published since.

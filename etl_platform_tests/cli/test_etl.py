@@ -50,7 +50,17 @@ def etl(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProces
 def test_help_teaches_with_examples() -> None:
     overview = etl("--help")
     assert overview.returncode == 0
-    commands = ("engines", "history", "inspect", "promote", "query", "receipts", "revert", "status")
+    commands = (
+        "engines",
+        "explain",
+        "history",
+        "inspect",
+        "promote",
+        "query",
+        "receipts",
+        "revert",
+        "status",
+    )
     for command in commands:
         assert command in overview.stdout
         shown = etl(command, "--help")

@@ -60,6 +60,16 @@ def test_pages_follow_each_other_by_cursor(shop: Platform, etl: Etl) -> None:
     assert "from row 201 50 shown" in done.stderr
 
 
+def test_a_plan_is_explained_and_not_run(shop: Platform, etl: Etl) -> None:
+    told = etl("explain", "SELECT qty FROM shop.orders WHERE id < 7").stdout
+    assert "reads shop.orders version 0: 1 of 1 files, 250 rows" in told
+    assert "- prune files: " in told
+    plan = json.loads(etl("explain", "SELECT * FROM shop.orders", "--json").stdout)
+    assert [one["table"] for one in plan["inputs"]] == ["shop.orders"]
+    assert etl("explain", "DROP TABLE shop.orders").returncode == 1
+    assert [past.status for past in shop.history()] == ["refused"]
+
+
 def test_a_result_becomes_a_file(shop: Platform, etl: Etl, tmp_path: Path) -> None:
     sql = "SELECT * FROM shop.orders"
     done = etl("query", sql, "--output", str(tmp_path / "o.parquet"))
