@@ -24,6 +24,8 @@ from etl_platform_tests.stress.victims import Victim, kill_and_start
 
 # What an engine sends when it reads the rows, and neither a count nor a transfer does.
 READ = {"postgresql": "%accounts%pad%", "mysql": "SELECT%accounts%pad%"}
+LONGEST_S = {"postgresql": 0.4, "mysql": 1.2}
+"""How long a read takes about; shortened where one is over before it is struck."""
 Fault = Callable[[Victim, list[int]], int]
 """Strikes those sessions; returns how many it hit."""
 
@@ -73,7 +75,7 @@ def fault_and_retry(
     accounts.build(server.url)
     chance, told = random.Random(f"{server.kind} {mode} {times}"), Counter[str]()
     table = TableName("bank", mode)
-    longest_s = 0.4
+    longest_s = LONGEST_S[server.kind]
     with accounts.Transfers(server.url, mode) as transfers:
         while told["hits"] < times:
             if mode == "incremental":
