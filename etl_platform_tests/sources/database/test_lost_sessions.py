@@ -44,7 +44,12 @@ def test_a_session_that_is_lost_after_its_last_row_has_read_everything(server: F
 
 def test_a_session_that_is_lost_before_a_statement_may_be_tried_again(server: Found) -> None:
     database, ask, end = server
-    with pytest.raises(SourceUnavailable), database.session() as session:
-        end(session.execute(sa.text(ask)).scalar_one())
-        session.execute(sa.text("SELECT 1"))
+
+    def ask_after_the_end() -> None:
+        with database.session() as session:
+            end(session.execute(sa.text(ask)).scalar_one())
+            session.execute(sa.text("SELECT 1"))
+
+    with pytest.raises(SourceUnavailable):
+        ask_after_the_end()
     database.close()
