@@ -13,6 +13,7 @@ NAMES = (
     "definitions",
     "scanning",
     "profiling",
+    "sampling",
     "loading",
     "extraction",
     "extraction_mariadb",
