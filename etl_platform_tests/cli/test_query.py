@@ -23,6 +23,10 @@ from etl_platform.core.settings import Settings
 
 ETL = Path(sys.executable).with_name("etl")
 Etl: TypeAlias = Callable[..., "subprocess.CompletedProcess[str]"]
+LISTENING = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
 RUNAWAY = "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE hash(a, b) = 1"
 
 
@@ -137,9 +141,9 @@ def test_sql_or_a_cursor_is_needed(
 def test_a_terminal_sees_how_far_it_is_and_control_c_stops_it(shop: Platform) -> None:
     leader, follower = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
-    with subprocess.Popen(
-        [ETL, "query", RUNAWAY], stdout=follower, stderr=follower, env=environment
-    ) as asking:
+    # A shell starts background jobs with Ctrl-C ignored, and whatever they start inherits that.
+    listening = [sys.executable, "-c", LISTENING, str(ETL), "query", RUNAWAY]
+    with subprocess.Popen(listening, stdout=follower, stderr=follower, env=environment) as asking:
         os.close(follower)
         shown = b""
         while not re.search(rb"[1-9][0-9]*%", shown):
