@@ -52,7 +52,9 @@ def test_an_asset_is_materialised_by_clicking_and_shows_checks_columns_and_profi
         "nyc.weather__quarantine"
     )
     page.screenshot(path=pictures / "4_materialization.png")
-    metadata.get_by_role("row", name="profile").get_by_text("Show Markdown").click()
+    exactly_profile = page.get_by_role("cell", name="profile", exact=True)
+    row = metadata.get_by_role("row").filter(has=exactly_profile)
+    row.get_by_text("Show Markdown").click()
     profile = page.get_by_role("dialog").get_by_role("table")
     expect(profile.get_by_role("row", name="wind_gust")).to_contain_text("79.6 %")
     page.screenshot(path=pictures / "5_profile.png")
