@@ -276,6 +276,7 @@ def test_a_reader_may_be_read_in_another_thread(source, engine, database):
 def test_a_table_that_is_gone_is_named(source, engine, database):
     numbered(source, 1, "fleeting")
     extraction = Extraction(table=table_of(database, "fleeting"))
+    database.close()  # DuckDB lets one process open a file in one way only
     source.execute("DROP TABLE fleeting")
     with pytest.raises(EtlError, match="fleeting"):
         extract(database, extraction, engine=engine).read_all()
