@@ -51,7 +51,8 @@ def test_convergence_on_lineitem_with_every_engine_there_is(
     chosen = _history(settings)
     refused = {one["engine"] for one in json.loads(chosen[0].rejected)}
     # What would have been: every engine that was allowed, pinned.
-    for engine in sorted({engine.name for engine in ENGINES} - refused):
+    able = {one.name for one in ENGINES if "postgresql" in one.capabilities(()).kinds}
+    for engine in sorted(able - refused):
         project.write("shop/defs.yaml", source(defaults={"engine": engine}))
         _load(project)
     everything = _history(settings)
