@@ -46,7 +46,7 @@ class Database:
     Args:
         name: what people call it, for messages.
         url_ref: a secret reference (``env://SHOP_URL``) or a URL without password. The schemes
-            ``postgresql``, ``mysql``, ``mariadb`` and ``sqlite`` are known, with or
+            ``postgresql``, ``mysql``, ``mariadb``, ``sqlite`` and ``duckdb`` are known, with or
             without a driver.
         pool: connections and timeouts.
         resolver: reads secret references; replaced where AWS needs a client of its own.

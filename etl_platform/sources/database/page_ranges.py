@@ -60,8 +60,7 @@ def most_connections(database: Database, extraction: Extraction) -> int:
 
     As declared, within what the pool can give; else one for every two processors of this process,
     because parsing and writing a row cost about twice what the server's part of it does: more
-    would wait for each other (measured: two connections to a local server on two processors are no
-    faster than one).
+    would wait for each other.
     """
     if extraction.table is None or extraction.after is not None or extraction.window is not None:
         return 1  # a part of a table is found by its index
