@@ -37,6 +37,25 @@ def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
     return con
 
 
+def sealed() -> duckdb.DuckDBPyConnection:
+    """Open an in-memory session of one thread that reaches no file, network or extension.
+
+    For parsing, binding and deciding over values that are given. Threads share it by cursors.
+    """
+    import duckdb
+
+    return duckdb.connect(
+        ":memory:",
+        config={
+            "threads": 1,
+            "enable_external_access": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",
+        },
+    )
+
+
 def quote(identifier: str) -> str:
     """Quote an identifier for DuckDB."""
     return '"' + identifier.replace('"', '""') + '"'

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from etl_platform.core.duck import quote
+from etl_platform.core.duck import quote, sealed
 from etl_platform.core.errors import PermanentError, UnsupportedType
 from etl_platform.core.names import TableName
 from etl_platform.core.types import duckdb_type, lake_type_of_duckdb
@@ -31,21 +31,10 @@ class Binder:
     """
 
     def __init__(self, schema: Schema) -> None:
-        import duckdb
-
         self._schema = schema
         self._created: set[TableName] = set()
         self._stored: dict[str, str] = {}
-        self._con = duckdb.connect(
-            ":memory:",
-            config={
-                "threads": 1,
-                "enable_external_access": "false",
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "python_enable_replacements": "false",
-            },
-        )
+        self._con = sealed()
         self._con.execute("SET errors_as_json = true")
 
     def output_columns(

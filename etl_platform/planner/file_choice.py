@@ -7,6 +7,7 @@ from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from etl_platform.core.duck import sealed
 from etl_platform.core.names import TableName
 from etl_platform.lakehouse.bounds import file_bounds
 from etl_platform.planner.conditions import Bounds, columns_of, parameters_of
@@ -143,17 +144,6 @@ def _columns(references: Mapping[TableName, Sequence[Reference]]) -> dict[TableN
 @cache
 def _session() -> duckdb.DuckDBPyConnection:
     """A session without files or network; each use takes a cursor, so threads can share it."""
-    import duckdb
-
-    con = duckdb.connect(
-        ":memory:",
-        config={
-            "threads": 1,
-            "enable_external_access": "false",
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",
-        },
-    )
+    con = sealed()
     con.execute("SET TimeZone = 'UTC'")
     return con

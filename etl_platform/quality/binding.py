@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from etl_platform.core.duck import quote
+from etl_platform.core.duck import quote, sealed
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.types import duckdb_type
 from etl_platform.quality.expressions import Condition
@@ -75,16 +75,6 @@ def bound_type(expression: str, relation: str, where: str) -> str:
 @cache
 def _binder() -> duckdb.DuckDBPyConnection:
     """A session that only binds; each call takes a cursor, so threads can share it."""
-    import duckdb
-
-    return duckdb.connect(
-        ":memory:",
-        config={
-            "threads": 1,
-            "enable_external_access": "false",
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",
-            "lock_configuration": "true",
-        },
-    )
+    con = sealed()
+    con.execute("SET lock_configuration = true")
+    return con

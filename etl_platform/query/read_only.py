@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from etl_platform.core.duck import sealed
 from etl_platform.core.errors import QueryRefused
 from etl_platform.planner.functions import (
     INTERNAL_PREFIX,
@@ -177,16 +178,6 @@ def _system_tables() -> frozenset[str]:
 @cache
 def parser() -> duckdb.DuckDBPyConnection:
     """A session that only parses; each call takes a cursor, so threads can share it."""
-    import duckdb
-
-    return duckdb.connect(
-        ":memory:",
-        config={
-            "threads": 1,
-            "enable_external_access": "false",
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",
-            "lock_configuration": "true",
-        },
-    )
+    con = sealed()
+    con.execute("SET lock_configuration = true")
+    return con

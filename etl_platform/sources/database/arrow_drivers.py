@@ -7,13 +7,14 @@ is declared, so that another engine reads such a table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from etl_platform.core.errors import EtlError, SourceUnavailable
-from etl_platform.selection import Capabilities, Degradation, EngineFault
+from etl_platform.selection import Capabilities, EngineFault
+from etl_platform.sources.database.opening import preflight, schema_of, started
 from etl_platform.sources.database.statements import plan_read
 from etl_platform.sources.database.text_columns import cast_text, refuse_unfit
 
@@ -53,35 +54,23 @@ class ArrowDriverEngine:
 
     def capabilities(self, columns: tuple[TargetColumn, ...]) -> Capabilities:
         """What it can do with these columns."""
-        degrades = tuple(
-            Degradation(column.name, why) for column in columns if (why := self.changes(column))
-        )
-        return Capabilities(
-            name=self.name,
-            kinds=frozenset({"postgresql"}),
-            lossless=bool(columns) and not degrades,
-            streaming=True,
-            degrades=degrades,
-            prior_rows_per_s=self.prior_rows_per_s,
-        )
+        return preflight(self.name, "postgresql", columns, self.changes, self.prior_rows_per_s)
 
     def read(
         self, database: Database, extraction: Extraction, batch_rows: int
     ) -> pa.RecordBatchReader:
         """See :func:`~.engines.extract`."""
-        import pyarrow as pa
 
         with database.session() as connection:
             plan = plan_read(connection, database.dialect, extraction)
             statement = database.dialect.standalone(connection, plan, _as_text)
-        schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in plan.columns])
+        schema = schema_of(plan.columns)
         url = database.private_url(
             database.dialect.name, database.dialect.connection_options(database.pool)
         )
         given = self.batches(url, statement, batch_rows)
         batches = _conformed(self.name, database, given, plan.columns, extraction, batch_rows)
-        first = next(batches, None)
-        return pa.RecordBatchReader.from_batches(schema, _from(first, batches))
+        return started(schema, batches)
 
 
 def _adbc_changes(column: TargetColumn) -> str | None:
@@ -147,7 +136,7 @@ def _conformed(
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in columns])
+    schema = schema_of(columns)
     row = 1
     with closing(given):
         while True:
@@ -193,10 +182,3 @@ def _faults(engine: str, database: Database, where: str) -> Generator[None]:
             lost = f"database {database.name!r} ({database.redacted}), {what}"
             raise SourceUnavailable(lost) from None
         raise EngineFault(engine, what) from None
-
-
-def _from(first: pa.RecordBatch | None, rest: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    if first is not None:
-        yield first
-        first = None
-        yield from cast("Iterator[pa.RecordBatch]", rest)

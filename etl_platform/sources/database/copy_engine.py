@@ -15,10 +15,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from etl_platform.core.errors import SourceUnavailable
-from etl_platform.selection import Capabilities, Degradation, EngineFault
+from etl_platform.selection import Capabilities, EngineFault
 from etl_platform.sources.database.copy_rows import ENGINE, CopyRows
 from etl_platform.sources.database.csv_blocks import CsvBlocks, Unreadable
 from etl_platform.sources.database.dialects.postgresql import quoted_statement
+from etl_platform.sources.database.opening import preflight, schema_of, started
 from etl_platform.sources.database.page_ranges import (
     PageRange,
     export_snapshot,
@@ -48,18 +49,7 @@ class CopyEngine:
 
     def capabilities(self, columns: tuple[TargetColumn, ...]) -> Capabilities:
         """What it can do with these columns."""
-        degrades = tuple(
-            Degradation(column.name, why) for column in columns if (why := _cannot(column))
-        )
-        return Capabilities(
-            name=self.name,
-            kinds=frozenset({"postgresql"}),
-            lossless=bool(columns) and not degrades,
-            streaming=True,
-            parallel=True,
-            degrades=degrades,
-            prior_rows_per_s=600_000,
-        )
+        return preflight(self.name, "postgresql", columns, _cannot, 600_000, parallel=True)
 
     def read(
         self, database: Database, extraction: Extraction, batch_rows: int
@@ -69,8 +59,6 @@ class CopyEngine:
         Raises:
             EngineFault: the parser fails on what the server sent.
         """
-        import pyarrow as pa
-
         with ExitStack() as opening:
             leader = opening.enter_context(database.session())
             plan = plan_read(leader, database.dialect, extraction)
@@ -85,10 +73,7 @@ class CopyEngine:
                 for connection in connections
             ]
             batches = _batches(opening.pop_all(), readers)
-            # Started here so that closing it early, unread, still gives the connections back.
-            first = next(batches, None)
-        schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in plan.columns])
-        return pa.RecordBatchReader.from_batches(schema, _from(first, batches))
+        return started(schema_of(plan.columns), batches)
 
 
 def _workers(
@@ -185,10 +170,3 @@ def _batches(
             del block  # not held while the batch is written
             yield batch
             del batch
-
-
-def _from(first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    if first is not None:
-        yield first
-        first = None
-        yield from rest

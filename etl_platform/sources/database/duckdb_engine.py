@@ -10,7 +10,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.selection import Capabilities, Degradation, EngineFault
+from etl_platform.selection import Capabilities, EngineFault
+from etl_platform.sources.database.opening import preflight, schema_of, started
 from etl_platform.sources.database.statements import plan_read
 
 if TYPE_CHECKING:
@@ -41,17 +42,7 @@ class DuckDbEngine:
 
     def capabilities(self, columns: tuple[TargetColumn, ...]) -> Capabilities:
         """What it can do with these columns."""
-        degrades = tuple(
-            Degradation(column.name, why) for column in columns if (why := _cannot(column))
-        )
-        return Capabilities(
-            name=self.name,
-            kinds=frozenset({"duckdb"}),
-            lossless=bool(columns) and not degrades,
-            streaming=True,
-            degrades=degrades,
-            prior_rows_per_s=3_000_000,
-        )
+        return preflight(self.name, "duckdb", columns, _cannot, 3_000_000)
 
     def read(
         self, database: Database, extraction: Extraction, batch_rows: int
@@ -61,19 +52,15 @@ class DuckDbEngine:
         Raises:
             EngineFault: a value has no exact place in its column.
         """
-        import pyarrow as pa
-
         with ExitStack() as opening:
             connection = opening.enter_context(database.session())
             plan = plan_read(connection, database.dialect, extraction)
-            schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in plan.columns])
+            schema = schema_of(plan.columns)
             with database.faults(f"reading {extraction.where}"):
                 rows = _stream(connection, plan, batch_rows)
             opening.callback(rows.close)
             batches = _batches(opening.pop_all(), rows, schema, database, extraction.where)
-            # Started here so that closing it early, unread, still gives the connection back.
-            first = next(batches, None)
-        return pa.RecordBatchReader.from_batches(schema, _from(first, batches))
+        return started(schema, batches)
 
 
 def _cannot(column: TargetColumn) -> str | None:
@@ -162,10 +149,3 @@ def _batches(
                 for array, field in zip(batch.columns, schema, strict=True)
             ]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _from(first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    if first is not None:
-        yield first
-        first = None
-        yield from rest

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from etl_platform.sources.database.csv_blocks import Unreadable
+from etl_platform.sources.database.opening import schema_of
 from etl_platform.sources.database.text_columns import cast_text, refuse_unfit
 
 if TYPE_CHECKING:
@@ -68,9 +69,8 @@ class MySqlBlocks:
     """
 
     def __init__(self, columns: tuple[TargetColumn, ...], where: str) -> None:
-        import pyarrow as pa
 
-        self.schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in columns])
+        self.schema = schema_of(columns)
         self._columns = columns
         self._where = where
         self._types = {str(n): _parsed_as(column) for n, column in enumerate(columns)}

@@ -11,10 +11,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from etl_platform.selection import Capabilities, Degradation, EngineFault
+from etl_platform.selection import Capabilities, EngineFault
 from etl_platform.sources.database.csv_blocks import Unreadable
 from etl_platform.sources.database.mysql_blocks import MySqlBlocks
 from etl_platform.sources.database.mysql_packets import ENGINE, RowPackets
+from etl_platform.sources.database.opening import preflight, started
 from etl_platform.sources.database.statements import plan_read
 
 if TYPE_CHECKING:
@@ -36,17 +37,7 @@ class MySqlEngine:
 
     def capabilities(self, columns: tuple[TargetColumn, ...]) -> Capabilities:
         """What it can do with these columns."""
-        degrades = tuple(
-            Degradation(column.name, why) for column in columns if (why := _cannot(column))
-        )
-        return Capabilities(
-            name=self.name,
-            kinds=frozenset({"mysql"}),
-            lossless=bool(columns) and not degrades,
-            streaming=True,
-            degrades=degrades,
-            prior_rows_per_s=700_000,
-        )
+        return preflight(self.name, "mysql", columns, _cannot, 700_000)
 
     def read(
         self, database: Database, extraction: Extraction, batch_rows: int
@@ -56,8 +47,6 @@ class MySqlEngine:
         Raises:
             EngineFault: a row of 16 MB or more, or bytes that are not what the protocol says.
         """
-        import pyarrow as pa
-
         with ExitStack() as opening:
             connection = opening.enter_context(database.session())
             plan = plan_read(connection, database.dialect, extraction)
@@ -65,10 +54,8 @@ class MySqlEngine:
             opening.callback(_give_up, connection, packets)
             packets.send(_statement(connection, plan, packets.mark))
             blocks = MySqlBlocks(plan.columns, extraction.where)
-            rows = _batches(opening.pop_all(), packets, blocks, batch_rows, database)
-            # Started here so that closing it early, unread, still gives the connection back.
-            first = next(rows, None)
-        return pa.RecordBatchReader.from_batches(blocks.schema, _from(first, rows))
+            batches = _batches(opening.pop_all(), packets, blocks, batch_rows, database)
+        return started(blocks.schema, batches)
 
 
 def _cannot(column: TargetColumn) -> str | None:
@@ -120,10 +107,3 @@ def _batches(
                 yield blocks.parse(block)
             except Unreadable as error:
                 raise EngineFault(ENGINE, str(error)) from error
-
-
-def _from(first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    if first is not None:
-        yield first
-        first = None
-        yield from rest

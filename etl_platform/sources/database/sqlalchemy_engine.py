@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from etl_platform.selection import Capabilities
 from etl_platform.sources.database.conversion import to_array
 from etl_platform.sources.database.dialects import known_kinds
+from etl_platform.sources.database.opening import schema_of, started
 from etl_platform.sources.database.statements import plan_read
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ class SqlAlchemyEngine:
         self, database: Database, extraction: Extraction, batch_rows: int
     ) -> pa.RecordBatchReader:
         """See :func:`~.engines.extract`."""
-        import pyarrow as pa
-
         with ExitStack() as opening:
             connection = opening.enter_context(database.session())
             plan = plan_read(connection, database.dialect, extraction)
@@ -62,13 +61,11 @@ class SqlAlchemyEngine:
             result = connection.execution_options(
                 stream_results=True, max_row_buffer=_MAX_CHUNK_ROWS
             ).execute(plan.statement)
-            schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in plan.columns])
+            schema = schema_of(plan.columns)
             rows = _Rows(database, result, plan.columns, extraction.where)
             opening.callback(rows.close, connection)
             batches = _batches(opening.pop_all(), rows, schema, batch_rows)
-            # Started here so that closing it early, unread, still gives the connection back.
-            first = next(batches, None)
-        return pa.RecordBatchReader.from_batches(schema, _from(first, batches))
+        return started(schema, batches)
 
 
 class _Rows:
@@ -152,13 +149,6 @@ def _batches(
                 yield batch
         if chunks:
             yield _joined(chunks)
-
-
-def _from(first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    if first is not None:
-        yield first
-        first = None
-        yield from rest
 
 
 @contextmanager
