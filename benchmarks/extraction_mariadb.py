@@ -1,13 +1,12 @@
 """MariaDB lineitem -> published lake table, beside ConnectorX and dlt into bare files.
 
 Starts a MariaDB of its own below ``.benchmarks`` and loads TPC-H's lineitem into it once.
-``client`` is the limit: the same rows read by the command-line client and thrown away. dlt runs
-where it is installed.
+``client`` is the limit: the same rows read by the command-line client and thrown away. dlt runs in
+an environment of its own.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import resource
 import shutil
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import DATA, Operation, child, compare, report
+from benchmarks.peers import peers_python
 from benchmarks.tpch import source
 
 _ROWS = 6_001_215
@@ -103,11 +103,8 @@ def connectorx(*, stream: bool) -> Operation:
     def run() -> None:
         file = DATA / "cx.parquet"
         if not stream:
-            pq.write_table(
-                cx.read_sql(os.environ[_URL], _QUERY, return_type="arrow"),
-                file,
-                compression="zstd",
-            )
+            whole: Any = cx.read_sql(os.environ[_URL], _QUERY, return_type="arrow")
+            pq.write_table(whole, file, compression="zstd")
             return
         read: Any = cx.read_sql(
             os.environ[_URL], _QUERY, return_type="arrow_stream", batch_size=100_000
@@ -120,26 +117,30 @@ def connectorx(*, stream: bool) -> Operation:
 
 
 def dlt() -> Operation:
-    import dlt as tool
-    from dlt.sources.sql_database import sql_table
+    """In the peers' environment, with dlt's fastest settings that keep the types."""
+    import dlt as tool  # pyright: ignore[reportMissingImports] # only in the peers' environment
+    from dlt.sources.sql_database import sql_table  # pyright: ignore[reportMissingImports]
 
     folder = (DATA / "extract_dlt").absolute()
     shutil.rmtree(folder, ignore_errors=True)
+    rows = sql_table(
+        credentials=os.environ[_URL].replace("mysql://", "mysql+pymysql://"),
+        table=_TABLE,
+        backend="pyarrow",
+        chunk_size=100_000,
+        reflection_level="full_with_precision",
+    )
     pipeline = tool.pipeline(
         "bench_mariadb",
-        destination=tool.destinations.filesystem(str(folder / "out")),
+        destination=tool.destinations.filesystem(bucket_url=f"file://{folder}/out"),
         dataset_name="tpch",
-        pipelines_dir=str(folder / "state"),
+        pipelines_dir=str(folder / "pipelines"),
     )
 
     def run() -> None:
-        rows = sql_table(
-            os.environ[_URL].replace("mysql://", "mysql+pymysql://"),
-            table=_TABLE,
-            backend="pyarrow",
-            chunk_size=100_000,
-        )
-        pipeline.run(rows, loader_file_format="parquet")
+        pipeline.extract(rows, write_disposition="replace", loader_file_format="parquet")
+        pipeline.normalize()
+        pipeline.load()
 
     return run
 
@@ -174,8 +175,8 @@ def main(runs: int) -> None:
     with serve(folder, _SETTINGS) as server:
         os.environ[_URL] = server.url("tpch")
         load()
-        there = [name for name in VARIANTS if name != "dlt" or importlib.util.find_spec("dlt")]
-        figures = compare("extraction_mariadb", there, runs)
+        python = peers_python("dlt[parquet]", "sqlalchemy", "pymysql")
+        figures = compare("extraction_mariadb", list(VARIANTS), runs, {"dlt": python})
     bars = {
         "platform": "exact; at most 1.10",
         "connectorx": "decimal(38,10)",

@@ -66,7 +66,15 @@ def _reset(*, filled: bool) -> None:
         if filled:
             with session.cursor().copy("COPY orders FROM STDIN (FORMAT csv)") as copy:
                 copy.write(_CSV.read_bytes())
-            session.execute("VACUUM ANALYZE orders")
+    _settle("orders")
+
+
+def _settle(table: str) -> None:
+    """Vacuumed, with statistics, and all pages written: each is logged whole when it changes."""
+    import psycopg
+
+    with psycopg.connect(os.environ[_URL], autocommit=True) as session:
+        session.execute(f"VACUUM ANALYZE {table}".encode())
         session.execute("CHECKPOINT")
 
 
@@ -171,6 +179,8 @@ def _dlt(path: Path, disposition: Any) -> Operation:
         pipeline.run(resource)
 
     run(_ORDERS)
+    # The same state as the platform's and ADBC's table before the clock starts.
+    _settle("dlt_orders.orders")
     return partial(run, path)
 
 
