@@ -20,6 +20,7 @@ from etl_platform.core.errors import PermanentError, TransientError
 from etl_platform.core.names import TableName
 from etl_platform.core.staged import Staged
 from etl_platform.lakehouse.lake import Lake
+from etl_platform.lakehouse.origin import Origin
 from etl_platform.lakehouse.previous import previous_rows
 from etl_platform.lakehouse.profiles import write_profile
 from etl_platform.lakehouse.publish import SchemaChange, digest
@@ -65,7 +66,7 @@ def admit(
     partition: Mapping[str, Any] | None = None,
     batch: str | None = None,
     run_id: str | None = None,
-    annotations: Mapping[str, str] | None = None,
+    origin: Origin | None = None,
     watermark: str | None = None,
     schema_change: SchemaChange = "evolve",
     metastore: Metastore | None = None,
@@ -75,6 +76,7 @@ def admit(
     """Stage ``data``, audit it, and publish what the contract lets through.
 
     Args:
+        origin: what the rows are made from, kept in the same commit.
         watermark: a column whose largest staged value is kept with the table as annotation
             ``watermark:<column>``, in the same commit as the rows; a batch without rows leaves
             the earlier one.
@@ -111,7 +113,9 @@ def admit(
                 raise ContractViolation(found)
             rejected = [sql for sql in (found.rejected_sql, apart) if sql is not None]
             quarantine = _quarantine(lake, con, rejected, table, mode, partition, batch, run_id)
-            notes = {**(annotations or {}), **_watermark(con, staged, watermark)}
+            notes = _watermark(con, staged, watermark)
+            if origin is not None:
+                notes |= origin.annotation()
             kept = staged
             if found.kept_sql is not None:
                 kept = lake.stage(table, con.sql(found.kept_sql), partition_by)

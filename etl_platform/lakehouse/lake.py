@@ -15,6 +15,7 @@ from etl_platform.core.settings import Settings, get_settings
 from etl_platform.core.staged import DataFile, Staged
 from etl_platform.lakehouse import maintenance, profiles, publish, staging
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
+from etl_platform.lakehouse.origin import Origin
 from etl_platform.lakehouse.publish import SchemaChange
 from etl_platform.lakehouse.receipt import Commit, Mode, Receipt
 from etl_platform.lakehouse.reconcile import Missing, Reconciliation, reconcile
@@ -226,6 +227,10 @@ class Lake:
         """A fact carried by the table's newest version, or None."""
         found = open_snapshot(self.uri, table, None, self.storage_options)
         return None if found is None else found.annotations().get(key)
+
+    def origin(self, table: TableName, version: int | None = None) -> Origin | None:
+        """What the newest rows of a version were made from; None where it was not recorded."""
+        return Origin.of(self.snapshot(table, version).annotations())
 
     def profile(self, table: TableName, version: int | None = None) -> Profile | None:
         """The full profile of a version, from kept profiles; None when it was not profiled."""

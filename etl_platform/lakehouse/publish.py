@@ -20,6 +20,7 @@ from etl_platform.lakehouse.changes import check_key, conform, plan_changes
 from etl_platform.lakehouse.commit import commit, commit_properties, create, prepare
 from etl_platform.lakehouse.evolution import Evolution, evolve
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
+from etl_platform.lakehouse.origin import ORIGIN
 from etl_platform.lakehouse.receipt import (
     COLUMNS_ADDED,
     Mode,
@@ -132,7 +133,9 @@ def _attempt(
         ),
         started,
     )
-    notes = {**current.annotations(), **annotations}
+    # Where earlier rows came from says nothing of these.
+    notes = {key: note for key, note in current.annotations().items() if key != ORIGIN}
+    notes |= annotations
     if mode is Mode.REPLACE:
         notes.pop(COLUMNS_ADDED, None)
     properties = commit_properties(receipt, notes, draft.batch)

@@ -12,7 +12,7 @@ from etl_platform.core.names import TableName
 from etl_platform.core.secrets import redact
 from etl_platform.publishing.budget import Entry, fit, shorten_text
 from etl_platform.publishing.checks import check_results, not_run
-from etl_platform.publishing.columns import Lineage, columns_of, lineage_entry, schema_entry
+from etl_platform.publishing.columns import columns_of, lineage_entry, schema_entry
 from etl_platform.publishing.failures import batch_of
 from etl_platform.publishing.pictures import PICTURES, picture_entries
 from etl_platform.resources import LakeResource
@@ -20,7 +20,7 @@ from etl_platform.resources import LakeResource
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from etl_platform.lakehouse import Lake, Mode
+    from etl_platform.lakehouse import Lake, Mode, Origin
     from etl_platform.lakehouse.gate import Admission
     from etl_platform.lakehouse.publish import SchemaChange
     from etl_platform.metastore import Metastore
@@ -41,10 +41,10 @@ class Publication:
     the key in the column ``_partition``. ``watermark`` is the column whose largest value is kept in
     the commit. ``schema_change`` is ``evolve`` or ``any``, see :meth:`Lake.publish`.
     ``profile`` is how much the profile says, see :data:`LevelChoice`.
-    ``descriptions`` are of columns, ``extra`` is further metadata of the materialisation, and
-    ``outcome`` gives what is known only once the rows were read. ``apart`` is a SELECT of rows that
-    go to the quarantine whatever the contract says. ``batch`` is the identity of this work; by
-    default that of run and partition.
+    ``origin`` is what the rows are made from, ``descriptions`` are of columns, ``extra`` is further
+    metadata of the materialisation, and ``outcome`` gives what is known only once the rows were
+    read. ``apart`` is a SELECT of rows that go to the quarantine whatever the contract says.
+    ``batch`` is the identity of this work; by default that of run and partition.
     """
 
     table: TableName
@@ -57,7 +57,7 @@ class Publication:
     schema_change: SchemaChange = "evolve"
     profile: LevelChoice = "auto"
     descriptions: Mapping[str, str] = field(default_factory=dict[str, str])
-    lineage: Lineage | None = None
+    origin: Origin | None = None
     extra: Mapping[str, dg.MetadataValue] = field(default_factory=dict[str, dg.MetadataValue])
     outcome: Callable[[], Mapping[str, Entry]] | None = None
     apart: str | None = None
@@ -86,6 +86,7 @@ def admit(
         partition=None if partition is None else {PARTITION_COLUMN: partition},
         batch=publication.batch or batch_of(run, partition),
         run_id=run.run_id,
+        origin=publication.origin,
         watermark=publication.watermark,
         schema_change=publication.schema_change,
         profile=publication.profile,
@@ -201,8 +202,8 @@ def materialization_metadata(
     entries["dagster/column_schema"] = schema_entry(
         columns_of(schema, publication.descriptions, declared)
     )
-    if publication.lineage:
-        entries["dagster/column_lineage"] = lineage_entry(publication.lineage)
+    if publication.origin is not None and publication.origin.columns:
+        entries["dagster/column_lineage"] = lineage_entry(publication.origin.columns)
     if profile.score is not None:
         entries["quality_score"] = Entry(value.float(profile.score.total))
     if admission.profile_file is not None:

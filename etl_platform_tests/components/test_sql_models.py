@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
+from etl_platform.core.names import TableName
 from etl_platform_tests.components.conftest import Project, Shop
 from etl_platform_tests.components.test_database_source import failures, source
 
@@ -50,6 +51,17 @@ def test_a_model_reads_what_sources_loaded_in_the_same_run(project: Project, sho
     assert (dep.asset_key, dep.column_name) == (dg.AssetKey(["shop", "orders"]), "amount")
     assert event.metadata["input_versions"].value == "shop.customers@0, shop.orders@0"
     assert project.check("marts/by_customer", "unique_name") == "SUCCEEDED"
+    origin = project.lake.origin(TableName("marts", "by_customer"))
+    assert origin is not None
+    assert origin.sql is not None
+    assert origin.sql.startswith("SELECT c.name, sum")
+    customers, orders = TableName("shop", "customers"), TableName("shop", "orders")
+    assert origin.inputs == {customers: 0, orders: 0}
+    assert origin.columns == {
+        "name": ((customers, "name"),),
+        "total": ((orders, "amount"),),
+        "orders": (),
+    }
 
 
 def test_a_model_shows_dependencies_columns_and_text_before_it_runs(

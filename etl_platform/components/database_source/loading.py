@@ -36,7 +36,7 @@ from etl_platform.sources.database.tables import SourceTable
 
 if TYPE_CHECKING:
     from etl_platform.components.database_source.setting_apart import SettingApart
-    from etl_platform.lakehouse import Lake
+    from etl_platform.lakehouse import Lake, Origin
     from etl_platform.quality import Contract
     from etl_platform.sources.database import Database
 
@@ -129,7 +129,8 @@ class Load:
                 description="Rows to read in the source",
                 metadata=extra,
             )
-        publication = self._publication(context, reading.source, extra)
+        origin = self._origin(database, reading)
+        publication = self._publication(context, reading.source, extra, origin)
         if publication.mode == "upsert":
             # Another watermark is other work: a retry after a part is not that part again.
             batch = f"{batch_of(context.run, None)}/after {extraction.after}"
@@ -209,6 +210,7 @@ class Load:
         context: dg.AssetExecutionContext,
         source: SourceTable | None,
         extra: Mapping[str, dg.MetadataValue],
+        origin: Origin,
     ) -> Publication:
         from etl_platform.lakehouse import Mode
 
@@ -224,9 +226,19 @@ class Load:
             watermark=options.incremental.cursor if options.incremental else None,
             schema_change="any" if follows else "evolve",
             profile=options.profile,
+            origin=origin,
             descriptions=comments,
             extra=extra,
         )
+
+    def _origin(self, database: Database, reading: Reading) -> Origin:
+        from etl_platform.lakehouse import External, Origin
+
+        table = reading.source
+        name = f"query {self.table.name}" if table is None else table.full_name
+        columns = () if table is None else tuple(column.name for column in table.columns)
+        source = External(database.name, database.dialect.name, name)
+        return Origin(source=source, source_columns=columns)
 
     def _mode(self, context: dg.AssetExecutionContext) -> str:
         """How the rows meet those there are. A full refresh does not empty a table whose deleted

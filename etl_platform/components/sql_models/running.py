@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -52,7 +52,7 @@ class ModelRun:
             extra: dict[str, dg.MetadataValue] = {"engine": dg.MetadataValue.text("duckdb")}
             if pinned:
                 extra["input_versions"] = dg.MetadataValue.text(pinned)
-            yield from publish(context, resource, relation, self._publication(extra))
+            yield from publish(context, resource, relation, self._publication(versions, extra))
 
     def _pin(self, lake: Lake, table: TableName, versions: dict[TableName, int]) -> str:
         if not lake.exists(table):
@@ -64,8 +64,10 @@ class ModelRun:
         versions[table] = snapshot.version
         return snapshot.relation_sql()
 
-    def _publication(self, extra: dict[str, dg.MetadataValue]) -> Publication:
-        from etl_platform.lakehouse import Mode
+    def _publication(
+        self, versions: Mapping[TableName, int], extra: Mapping[str, dg.MetadataValue]
+    ) -> Publication:
+        from etl_platform.lakehouse import Mode, Origin
 
         model = self.model
         mode = Mode(model.materialization)
@@ -79,6 +81,6 @@ class ModelRun:
             schema_change="any" if mode is Mode.REPLACE else "evolve",
             profile=self.profile,
             descriptions=model.column_descriptions,
-            lineage=model.lineage,
+            origin=Origin(versions, model.lineage or None, model.sql),
             extra=extra,
         )
