@@ -38,11 +38,15 @@ _FREE_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What running a plan took: rows written, seconds, and the process's peak memory."""
+    """What running a plan took: rows written, seconds, and the process's peak memory.
+
+    ``profile`` is what DuckDB measured, as its JSON; None unless that was asked for.
+    """
 
     rows: int
     seconds: float
     peak_bytes: int
+    profile: str | None = None
 
 
 def tightest(*limits: Limits | None) -> Limits:
@@ -79,6 +83,7 @@ def execute(
     limits: Limits | None = None,
     cancel: Event | None = None,
     progress: Callable[[float], None] | None = None,
+    analyze: bool = False,
 ) -> Finished:
     """Write a plan's rows into an Arrow IPC file.
 
@@ -93,6 +98,7 @@ def execute(
         limits: the most that it may take; memory at most the settings' limit.
         cancel: stops the query when set, within a tenth of a second.
         progress: called with a share from 0 to 1, in this thread, several times a second.
+        analyze: whether DuckDB measures each of its operators.
 
     Raises:
         LimitExceeded: a limit was passed.
@@ -119,6 +125,7 @@ def execute(
             }
         ),
         mask_key=mask_key(settings.mask_key) if masked else None,
+        analyze=analyze,
     )
     began = time.perf_counter()
     try:
@@ -128,7 +135,7 @@ def execute(
         shutil.rmtree(spill, ignore_errors=True)
     if told.rows is None:
         raise _error(told, limits)
-    return Finished(told.rows, time.perf_counter() - began, told.peak_bytes)
+    return Finished(told.rows, time.perf_counter() - began, told.peak_bytes, told.profile)
 
 
 def _conversation(

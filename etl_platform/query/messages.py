@@ -21,6 +21,7 @@ class Request:
         max_result_bytes: size of ``result`` after which it has failed.
         settings: memory, threads and spill folder of this one query, without any URL.
         mask_key: what hash masks are made with: the process cannot resolve references itself.
+        analyze: whether DuckDB measures each of its operators.
     """
 
     sql: str
@@ -31,6 +32,7 @@ class Request:
     max_result_bytes: int | None
     settings: Settings
     mask_key: str | None = None
+    analyze: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Told:
         progress: how far it is, from 0 to 1.
         rows: of the finished result.
         peak_bytes: of resident memory, when finished.
+        profile: what DuckDB measured, as its JSON, when that was asked for.
         failed: what kind of failure ended it: ``memory``, ``rows``, ``result`` (its size), ``type``
             (no frame can hold it), ``file``, ``name`` (unknown), ``engine``.
         what: the failure in words; for ``type`` the column, for ``name`` the place.
@@ -54,6 +57,7 @@ class Told:
     progress: float | None = None
     rows: int | None = None
     peak_bytes: int = 0
+    profile: str | None = None
     failed: str | None = None
     what: str = ""
     valid: str | None = None

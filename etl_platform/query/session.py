@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def confined(
-    inputs: Sequence[TableInput], settings: Settings | None = None
+    inputs: Sequence[TableInput], settings: Settings | None = None, *, profiled: bool = False
 ) -> Generator[duckdb.DuckDBPyConnection]:
     """Open a session in which the given inputs are the only tables and the only files.
 
@@ -28,6 +28,9 @@ def confined(
     network access is closed but for exactly these files, and the configuration is locked, so that
     no statement can open it again. A folder of the lake would be too much: DuckDB allows writing
     wherever it allows reading.
+
+    Args:
+        profiled: DuckDB measures each statement; see ``get_profiling_information``.
 
     Raises:
         QueryRefused: a policy masks by hash, and there is no key for it.
@@ -40,6 +43,8 @@ def confined(
         make_visible(con, {table.table: table.visible_sql for table in inputs})
         paths = ", ".join(literal(uri) for table in inputs for uri in table.uris)
         con.execute("SET errors_as_json = true")
+        if profiled:
+            con.execute("SET enable_profiling = 'no_output'")
         con.execute(f"SET allowed_paths = [{paths}]")
         con.execute("SET enable_external_access = false")
         con.execute("SET lock_configuration = true")

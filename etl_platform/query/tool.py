@@ -21,7 +21,8 @@ from etl_platform.planner.planning import plan
 from etl_platform.planner.policy import Limits
 from etl_platform.query import isolation
 from etl_platform.query.audit import AuditedCatalog, AuditTable
-from etl_platform.query.execution import check_scanned, execute, tightest
+from etl_platform.query.execution import Finished, check_scanned, execute, tightest
+from etl_platform.query.measurement import Measurement, measurement
 from etl_platform.query.parameters import Params, recorded
 from etl_platform.query.read_only import check_read_only
 from etl_platform.query.results import Page, ResultStore, Stored, result_id, scope_of
@@ -49,11 +50,13 @@ class Answer:
         plan: what was run, with the versions of all tables.
         result: the rows.
         cached: whether the rows were computed by an earlier query.
+        measured: what running it took, when it was to be analyzed.
     """
 
     plan: Plan
     result: Stored
     cached: bool
+    measured: Measurement | None = None
 
 
 class QueryTool:
@@ -91,6 +94,7 @@ class QueryTool:
         reuse: bool = True,
         cancel: Event | None = None,
         progress: Callable[[float], None] | None = None,
+        analyze: bool = False,
     ) -> Answer:
         """Run one SELECT in a process of its own, or find what an equal one gave.
 
@@ -105,6 +109,7 @@ class QueryTool:
             reuse: whether a result of the same question on the same files may be given.
             cancel: stops the query when set, within a tenth of a second.
             progress: called with a share from 0 to 1, in this thread.
+            analyze: run it in any case, and measure it.
 
         Raises:
             QueryRefused: the text is not one SELECT that reads only tables, or the role may not
@@ -131,8 +136,12 @@ class QueryTool:
             allowed = tightest(limits, None if policy is None else policy.limits)
             check_scanned(planned, allowed)
             name = result_id(planned, _scope(policy))
-            found = self._reused(name, allowed) if reuse else None
-            stored = found or self._computed(planned, name, params, allowed, cancel, progress)
+            found = self._reused(name, allowed) if reuse and not analyze else None
+            stored, took = found, None
+            if stored is None:
+                stored, took = self._computed(
+                    planned, name, params, allowed, cancel, progress, analyze
+                )
         except BaseException as error:
             text = str(error) if isinstance(error, EtlError) else type(error).__name__
             outcome = {"status": _status(error), "error": recordable(text)}
@@ -140,7 +149,8 @@ class QueryTool:
             raise
         outcome = {"rows": stored.rows, "result": stored.id, "cached": found is not None}
         self._record(record, began, planned, outcome)
-        return Answer(planned, stored, found is not None)
+        measured = measurement(took, planned) if analyze and took is not None else None
+        return Answer(planned, stored, found is not None, measured)
 
     def plan(self, sql: str, params: Params = None, role: str | None = None) -> Plan:
         """What :meth:`ask` would run, and what it would read; runs nothing and records a refusal.
@@ -207,10 +217,11 @@ class QueryTool:
         allowed: Limits,
         cancel: Event | None,
         progress: Callable[[float], None] | None,
-    ) -> Stored:
+        analyze: bool,
+    ) -> tuple[Stored, Finished]:
         part = self._results.create()
         try:
-            execute(
+            took = execute(
                 planned,
                 part,
                 self._lake.settings,
@@ -218,8 +229,9 @@ class QueryTool:
                 limits=allowed,
                 cancel=cancel,
                 progress=progress,
+                analyze=analyze,
             )
-            return self._results.keep(part, name)
+            return self._results.keep(part, name), took
         finally:
             part.unlink(missing_ok=True)
 

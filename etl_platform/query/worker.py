@@ -63,7 +63,7 @@ def answer(connection: Connection) -> None:
     settings = request.settings.model_copy(
         update={"memory_limit": engine_bytes, "mask_key": f"env://{_MASK_KEY}"}
     )
-    with confined(request.inputs, settings) as con:
+    with confined(request.inputs, settings, profiled=request.analyze) as con:
         told = _run(connection, con, request)
         # Told before the session is closed: that takes longer than ending the process does.
         _tell(connection, told)
@@ -90,7 +90,8 @@ def _run(connection: Connection, con: duckdb.DuckDBPyConnection, request: Reques
     except pa.ArrowException as error:
         kind = "memory" if "bad allocation" in str(error) else "engine"
         return Told(failed=kind, what=f"SQL: {message(error)}")
-    return Told(rows=rows, peak_bytes=_peak_bytes())
+    profile = con.get_profiling_information("json") if request.analyze else None
+    return Told(rows=rows, peak_bytes=_peak_bytes(), profile=profile)
 
 
 def _refused(con: duckdb.DuckDBPyConnection, request: Request, error: duckdb.Error) -> Told:
