@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
     """Open an in-memory DuckDB session within the settings' memory and thread limits.
 
-    Time zone is UTC, so that TIMESTAMPTZ means the same everywhere. Extensions are never
-    downloaded, and Python variables are not visible as tables.
+    Time zone is UTC, in its cursors as well, so that TIMESTAMPTZ means the same everywhere.
+    Extensions are never downloaded, and Python variables are not visible as tables.
     """
     import duckdb
 
@@ -33,18 +33,18 @@ def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
             "python_enable_replacements": "false",
         },
     )
-    con.execute("SET TimeZone = 'UTC'")
-    return con
+    return _in_utc(con)
 
 
 def sealed() -> duckdb.DuckDBPyConnection:
     """Open an in-memory session of one thread that reaches no file, network or extension.
 
-    For parsing, binding and deciding over values that are given. Threads share it by cursors.
+    For parsing, binding and deciding over values that are given. Threads share it by cursors. Its
+    time zone is UTC, in cursors as well.
     """
     import duckdb
 
-    return duckdb.connect(
+    con = duckdb.connect(
         ":memory:",
         config={
             "threads": 1,
@@ -54,6 +54,13 @@ def sealed() -> duckdb.DuckDBPyConnection:
             "python_enable_replacements": "false",
         },
     )
+    return _in_utc(con)
+
+
+def _in_utc(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    # A setting of the session alone is that of no cursor: those would follow the machine's zone.
+    con.execute("SET GLOBAL TimeZone = 'UTC'")
+    return con
 
 
 def quote(identifier: str) -> str:

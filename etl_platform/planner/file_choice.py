@@ -144,6 +144,4 @@ def _columns(references: Mapping[TableName, Sequence[Reference]]) -> dict[TableN
 @cache
 def _session() -> duckdb.DuckDBPyConnection:
     """A session without files or network; each use takes a cursor, so threads can share it."""
-    con = sealed()
-    con.execute("SET TimeZone = 'UTC'")
-    return con
+    return sealed()
