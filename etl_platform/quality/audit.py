@@ -20,7 +20,7 @@ from etl_platform.quality.plan import plan_audit
 from etl_platform.quality.profile import LevelChoice
 from etl_platform.quality.profiling import build_profile, look, measures, rows_to_read
 from etl_platform.quality.quarantine import kept_sql, rejected_sql
-from etl_platform.quality.scan import scan
+from etl_platform.quality.scan import counting, scan
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,10 +68,12 @@ def audit(
     moment = now or datetime.now(UTC)
     facts = Facts(staged, counted, relation_of, existing, columns_of, previous_rows, moment)
     facts = replace(facts, shown=Masks(con, facts).shown)
-    seen = look(con, facts, level)
-    plan = plan_audit(contract, facts, measures(facts, seen), rows_to_read(facts, seen))
+    with counting(con, facts.relation, facts.counted_columns) as counts:
+        seen = look(con, facts, level)
+        plan = plan_audit(contract, facts, measures(facts, seen), rows_to_read(facts, seen))
+        with sql_errors(con, staged, contract):
+            scanned = scan(con, plan, counts)
     with sql_errors(con, staged, contract):
-        scanned = scan(con, plan)
         outcomes = tuple(
             outcome_of(con, facts, rule, step, scanned)
             for rule, step in zip(contract.rules, plan.steps.values(), strict=True)

@@ -56,6 +56,11 @@ class Facts:
         return empty_relation(self.staged.schema)
 
     @property
+    def counted_columns(self) -> tuple[str, ...]:
+        """The counted columns in the order of the table."""
+        return tuple(f.name for f in self.staged.schema if f.name in self.counted)
+
+    @property
     def rows(self) -> int:
         return self.staged.rows
 

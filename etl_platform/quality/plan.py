@@ -20,18 +20,16 @@ _MOST_STREAMED = 64
 
 @dataclass(frozen=True, slots=True)
 class AuditPlan:
-    """Each column is read at most once: its values are counted, or it is measured row by row.
+    """What is read row by row, once, beside the columns whose values are counted.
 
     Attributes:
         steps: how each rule is judged, in the contract's order, by rule name.
-        counted: columns whose values are counted.
         measures: SQL aggregate by ``(column, measure)``; rules have ``("", rule name)``.
         rows: what is read row by row for the profile; rules on the same columns ride along.
     """
 
     relation: str
     steps: Mapping[str, Step]
-    counted: tuple[str, ...]
     measures: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     rows: RowPlan | None = None
 
@@ -60,8 +58,7 @@ def plan_audit(
     if rows is not None:
         rows = replace(rows, bad=_riding(contract, steps, rows))
         measures = {key: sql for key, sql in measures.items() if not _rides(key, rows)}
-    counted = tuple(f.name for f in facts.staged.schema if f.name in facts.counted)
-    return AuditPlan(facts.relation, steps, counted, measures, rows)
+    return AuditPlan(facts.relation, steps, measures, rows)
 
 
 def _riding(contract: Contract, steps: Mapping[str, Step], rows: RowPlan) -> dict[str, str]:

@@ -145,14 +145,14 @@ def profile_staged(
 ) -> Profile:
     """The profile of staged files alone, without judging a contract."""
     from etl_platform.quality.plan import AuditPlan
-    from etl_platform.quality.scan import scan
+    from etl_platform.quality.scan import counting, scan
 
     counted = columns_to_count(con, staged) if level != "off" else frozenset[str]()
     facts = Facts(staged, counted)
-    seen = look(con, facts, level)
-    ordered = tuple(f.name for f in staged.schema if f.name in counted)
-    plan = AuditPlan(facts.relation, {}, ordered, measures(facts, seen), rows_to_read(facts, seen))
-    scanned = scan(con, plan)
+    with counting(con, facts.relation, facts.counted_columns) as counts:
+        seen = look(con, facts, level)
+        plan = AuditPlan(facts.relation, {}, measures(facts, seen), rows_to_read(facts, seen))
+        scanned = scan(con, plan, counts)
     return build_profile(facts, seen, scanned, outcomes)
 
 

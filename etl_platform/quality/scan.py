@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from etl_platform.quality.counts import ValueCounts, count_values, plain
 from etl_platform.quality.plan import AuditPlan
@@ -23,16 +25,31 @@ class Scanned:
     rows: RowPass = field(default_factory=RowPass)
 
 
-def scan(con: duckdb.DuckDBPyConnection, plan: AuditPlan) -> Scanned:
-    """Run the queries of a plan; each reads columns of its own."""
-    counts = count_values(con, plan.relation, plan.counted)
+Counting: TypeAlias = "Future[Mapping[str, ValueCounts]]"
+"""Every value of some columns being counted."""
+
+
+@contextmanager
+def counting(
+    con: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[str]
+) -> Generator[Counting]:
+    """Count the values of some columns in a cursor of its own.
+
+    DuckDB counts while Python looks at a sample and works on rows: two cores are kept busy.
+    """
+    with con.cursor() as beside, ThreadPoolExecutor(1) as pool:
+        beside.execute("SET TimeZone = 'UTC'")  # a cursor does not inherit it
+        yield pool.submit(count_values, beside, relation, columns)
+
+
+def scan(con: duckdb.DuckDBPyConnection, plan: AuditPlan, counts: Counting) -> Scanned:
+    """Run the other queries of a plan; each reads columns of its own."""
     measures: dict[tuple[str, str], Any] = {}
     if plan.measure_sql:
         table = con.sql(plan.measure_sql).to_arrow_table()
-        for i, key in enumerate(plan.measures):
-            measures[key] = plain(table.column(i))[0]
+        measures = {key: plain(table.column(i))[0] for i, key in enumerate(plan.measures)}
     if plan.rows is None:
-        return Scanned(counts, measures)
+        return Scanned(counts.result(), measures)
     passed = pass_over_rows(con, plan.relation, plan.rows)
     measures |= {("", rule): bad for rule, bad in passed.bad.items()}
-    return Scanned(counts, measures, passed)
+    return Scanned(counts.result(), measures, passed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_COLUMNS = 24
+_BLOCK = 256
 
 
 class _Sums(NamedTuple):
@@ -108,22 +109,21 @@ class CoMomentSums:
         self._sums: _Sums | None = None
 
     def add(self, data: NDArray[np.float64]) -> None:
-        """Take a row of ``data`` per column in; what is missing is NaN."""
+        """Take a row of ``data`` per column in; what is missing is NaN. Overwrites ``data``."""
         import numpy as np
 
         with np.errstate(over="ignore", invalid="ignore"):
+            pivots = self._pivots
+            if pivots is None:
+                there = np.isfinite(data)
+                rows = np.maximum(there.sum(axis=1), 1)
+                pivots = np.nan_to_num(np.where(there, data, 0.0).sum(axis=1) / rows)
+                self._pivots = pivots
+            data -= pivots[:, None]
             mask: NDArray[np.float64] | None = None
-            rows: Any = data.shape[1]
             if not np.isfinite(data.sum()):
                 there = np.isfinite(data)
                 data, mask = np.where(there, data, 0.0), there.astype(np.float64)
-                rows = np.maximum(there.sum(axis=1), 1)
-            pivots = self._pivots
-            if pivots is None:
-                pivots = self._pivots = np.nan_to_num(data.sum(axis=1) / rows)
-            data = data - pivots[:, None]
-            if mask is not None:
-                data = data * mask
             sums = _sums(data, mask)
             self._sums = sums if self._sums is None else _Sums(*map(np.add, self._sums, sums))
 
@@ -134,19 +134,29 @@ class CoMomentSums:
 
 
 def _sums(data: NDArray[np.float64], there: NDArray[np.float64] | None) -> _Sums:
-    """Not by BLAS: its threads cost more than these sums, beside those of DuckDB."""
     import numpy as np
 
-    def products(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.array([[np.einsum("i,i->", x, y) for y in b] for x in a])
-
     size = len(data)
-    xy = np.zeros((size, size))
-    for i in range(size):
-        for j in range(i, size):
-            xy[i, j] = xy[j, i] = np.einsum("i,i->", data[i], data[j])
+    xy = _products(data, data)
     if there is None:
         x = np.repeat(data.sum(axis=1)[:, None], size, axis=1)
         xx = np.repeat(np.diag(xy)[:, None], size, axis=1)
         return _Sums(np.full((size, size), float(data.shape[1])), x, xx, xy)
-    return _Sums(products(there, there), products(data, there), products(data * data, there), xy)
+    return _Sums(_products(there, there), _products(data, there), _products(data * data, there), xy)
+
+
+def _products(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of ``a`` times ``b`` for each pair of rows.
+
+    In blocks so small that BLAS starts no threads, which cost more than the sums do, beside those
+    of DuckDB.
+    """
+    import numpy as np
+
+    even = a.shape[1] // _BLOCK * _BLOCK
+
+    def blocks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return rows[:, :even].reshape(len(rows), -1, _BLOCK).transpose(1, 0, 2)
+
+    found = np.matmul(blocks(a), blocks(b).transpose(0, 2, 1)).sum(axis=0)
+    return found + np.matmul(a[:, even:], b[:, even:].T)

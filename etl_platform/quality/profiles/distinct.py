@@ -17,6 +17,7 @@ DISTINCT_ERROR = 1 / math.sqrt(KEPT - 2)
 """Relative standard error of an estimate: 2.2 %."""
 
 _PENDING = 2 * KEPT
+_SLOTS = 4 * KEPT
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class DistinctSketch:
     smallest: NDArray[np.uint64]
     _waiting: list[NDArray[np.uint64]] = field(default_factory=list["NDArray[np.uint64]"])
     _rows_waiting: int = 0
+    _seen: NDArray[np.uint64] | None = None
 
     @classmethod
     def empty(cls) -> DistinctSketch:
@@ -53,6 +55,9 @@ class DistinctSketch:
         """Take further rows' hashes in; :meth:`settle` makes them count."""
         if len(self.smallest) == KEPT:
             hashes = hashes[hashes < self.smallest[-1]]
+        if self._seen is not None:
+            # Of few thousand values, most rows repeat a kept one: they need not be sorted.
+            hashes = hashes[self._seen[_slots(hashes)] != hashes]
         self._waiting.append(hashes)
         self._rows_waiting += len(hashes)
         if self._rows_waiting > _PENDING:
@@ -65,6 +70,9 @@ class DistinctSketch:
         if self._waiting:
             self.smallest = np.unique(np.concatenate([self.smallest, *self._waiting]))[:KEPT]
             self._waiting, self._rows_waiting = [], 0
+            if len(self.smallest):
+                self._seen = np.full(_SLOTS, self.smallest[0])
+                self._seen[_slots(self.smallest)] = self.smallest
         return self
 
     @classmethod
@@ -83,3 +91,9 @@ class DistinctSketch:
         if self.exact:
             return len(self.smallest)
         return round((KEPT - 1) / (int(self.smallest[-1]) / 2.0**64))
+
+
+def _slots(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    import numpy as np
+
+    return (hashes & np.uint64(_SLOTS - 1)).view(np.int64)

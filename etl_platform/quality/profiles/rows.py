@@ -17,6 +17,7 @@ from etl_platform.quality.profiles.frequent import FrequentTracker
 from etl_platform.quality.profiles.hashing import (
     as_integers,
     as_numbers,
+    from_arrow,
     hashes,
     lengths_of,
     present_of,
@@ -154,11 +155,12 @@ def _less(a: Any, b: Any) -> bool:
 
 def _with_gaps(batch: pa.Array[Any], numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     import numpy as np
+    import pyarrow as pa
 
     if not batch.null_count:
         return numbers
     filled = np.full(len(batch), np.nan)
-    filled[batch.is_valid().to_numpy(zero_copy_only=False)] = numbers
+    filled[from_arrow(batch.is_valid().cast(pa.uint8())).view(np.bool_)] = numbers
     return filled
 
 
@@ -220,7 +222,8 @@ def pass_over_rows(con: duckdb.DuckDBPyConnection, relation: str, plan: RowPlan)
     }
     bad = dict.fromkeys(plan.bad, 0)
     sums = CoMomentSums(numeric)
-    wanted = ", ".join((*map(quote, names), *(f"({sql})" for sql in plan.bad.values())))
+    read = (quote(n) if n in chosen else f"{quote(n)}::DOUBLE" for n in names)
+    wanted = ", ".join((*read, *(f"({sql})" for sql in plan.bad.values())))
     reader = con.sql(f"SELECT {wanted} FROM {relation}").to_arrow_reader(_BATCH_ROWS)
     with ThreadPoolExecutor(1) as ahead:
         waiting = ahead.submit(next, reader, None)
