@@ -1,0 +1,1 @@
+"""What a plan does not say: expected rows per operator, and how tables could be laid out."""
