@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from etl_platform.lakehouse import Lake, Receipt, TableInfo
     from etl_platform.metastore import Metastore, PastQuery
     from etl_platform.monitoring.status import TableStatus
+    from etl_platform.planner.lineage import LineageGraph
     from etl_platform.planner.plan import Plan
     from etl_platform.query import QueryTool
     from etl_platform.query.saved import SavedQueries
@@ -127,6 +128,30 @@ class Platform:
         Raises: as :meth:`query`; nothing is run.
         """
         return self.query_tool.plan(sql, params, role)
+
+    def lineage(
+        self, name: str, *, up: bool = True, down: bool = True, depth: int | None = None
+    ) -> LineageGraph:
+        """Which columns a table's columns are computed from, and which are computed from them.
+
+        Every table carries its own: what is told is what happened when its newest version was
+        published. A column is computed from those that its expression names, also through windows,
+        conditions and subqueries; what only filters, joins or groups chooses rows and does not
+        count, and ``count(*)`` comes from no column.
+
+        Args:
+            name: a table of the lake or of a source (``nyc:public.flights``), or ``table.column``.
+            up: what it comes from.
+            down: what is made of it.
+            depth: how many tables away; None is as far as it goes.
+
+        Raises:
+            PermanentError: nothing was ever published under that name.
+            UnknownName: the table has no such column, with the nearest one.
+        """
+        from etl_platform.planner.lineage.recorded import recorded_lineage
+
+        return recorded_lineage(self.lake, name, up=up, down=down, depth=depth)
 
     @cached_property
     def query_tool(self) -> QueryTool:

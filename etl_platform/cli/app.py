@@ -15,6 +15,7 @@ from etl_platform.cli import (
     explain,
     history,
     inspect,
+    lineage,
     profile,
     promote,
     query,
@@ -50,6 +51,7 @@ _add(engines.engines, engines.EXAMPLES)
 _add(explain.explain, explain.EXAMPLES)
 _add(history.history, history.EXAMPLES)
 _add(inspect.inspect, inspect.EXAMPLES)
+_add(lineage.lineage, lineage.EXAMPLES)
 _add(profile.profile, profile.EXAMPLES)
 _add(promote.promote, promote.EXAMPLES)
 _add(query.query, query.EXAMPLES)

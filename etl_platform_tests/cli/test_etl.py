@@ -55,6 +55,7 @@ def test_help_teaches_with_examples() -> None:
         "explain",
         "history",
         "inspect",
+        "lineage",
         "promote",
         "query",
         "receipts",
