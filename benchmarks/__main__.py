@@ -21,11 +21,14 @@ NAMES = (
     "anomalies",
     "planning",
 )
+LONG = ("profiling_peers",)
+"""Run when they are named: peers that take minutes."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the platform beside its peers.")
-    parser.add_argument("names", nargs="*", default=NAMES, help=f"which of: {', '.join(NAMES)}")
+    known = ", ".join((*NAMES, *LONG))
+    parser.add_argument("names", nargs="*", default=NAMES, help=f"which of: {known}")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each variant")
     chosen = parser.parse_args()
     DATA.mkdir(exist_ok=True)

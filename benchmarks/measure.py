@@ -23,7 +23,10 @@ _CONSOLE = Console(width=110)
 
 @dataclass(frozen=True)
 class Figure:
-    """Median over the runs: seconds of the operation, peak resident MB of its process."""
+    """Median over the runs: seconds of the operation, peak resident MB of its process.
+
+    The largest process that it started and waited for is added to that peak.
+    """
 
     seconds: float
     peak_mb: float
@@ -40,24 +43,31 @@ def child(prepare: Callable[[], Operation]) -> None:
     extra = operation() or {}
     seconds = time.perf_counter() - started
     extra["cpu"] = time.process_time() - cpu
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak_mb = sum(resource.getrusage(of).ru_maxrss for of in who) / 1024
     print("FIGURE " + json.dumps({"seconds": seconds, "peak_mb": peak_mb, "extra": extra}))
 
 
 def compare(
-    module: str, variants: Sequence[str], runs: int, elsewhere: Mapping[str, Path] | None = None
+    module: str,
+    variants: Sequence[str],
+    runs: int,
+    elsewhere: Mapping[str, Path] | None = None,
+    *,
+    warm_up: bool = True,
 ) -> dict[str, Figure]:
     """Run every variant of a benchmark module ``runs`` times, in turn, after one warm-up each.
 
     Args:
         elsewhere: variants that run in another environment, by its Python.
+        warm_up: False for variants of minutes, which a first turn changes little.
     """
     pythons = elsewhere or {}
     taken: dict[str, list[Figure]] = {name: [] for name in variants}
-    for turn in range(runs + 1):
+    for turn in range(runs + warm_up):
         for name in variants:
             figure = _run(pythons.get(name, Path(sys.executable)), module, name)
-            if turn:
+            if turn >= warm_up:
                 taken[name].append(figure)
     return {name: _median(figures) for name, figures in taken.items()}
 

@@ -2,8 +2,9 @@
 
 ``platform`` audits the generated file as it stands (no profile beyond what rules need, no writer's
 statistics), counts and samples the failing rows; ``sql`` does the same in one hand-written
-statement of DuckDB and one for the rows of each broken rule; ``pandera`` validates a loaded frame.
-One rule is broken on purpose: a quantity above 49 (2 % of the rows).
+statement of DuckDB and one for the rows of each broken rule; ``pandera`` and ``gx`` (Great
+Expectations) load a frame and validate it; ``soda`` looks at the file through DuckDB. One rule is broken
+on purpose: a quantity above 49 (2 % of the rows).
 """
 
 from __future__ import annotations
@@ -12,14 +13,20 @@ import sys
 
 from benchmarks.measure import Operation, child, compare, report
 from benchmarks.tpch import source
+from benchmarks.validation_peers import (
+    MODES,
+    great_expectations,
+    great_expectations_python,
+    soda,
+    soda_python,
+)
 
-_MODES = ["AIR", "FOB", "MAIL", "RAIL", "REG AIR", "SHIP", "TRUCK"]
 _RULES: list[dict[str, object]] = [
     {"rule": "not_null", "column": "l_orderkey"},
     {"rule": "range", "column": "l_quantity", "min": 1, "max": 49},
     {"rule": "range", "column": "l_discount", "min": 0, "max": 0.1},
     {"rule": "set", "column": "l_returnflag", "values": ["A", "N", "R"]},
-    {"rule": "set", "column": "l_shipmode", "values": _MODES},
+    {"rule": "set", "column": "l_shipmode", "values": MODES},
     {"rule": "regex", "column": "l_shipinstruct", "pattern": "[A-Z ]+"},
     {"rule": "range", "column": "l_shipdate", "min": "1992-01-01", "max": "1998-12-31"},
     {"rule": "length", "column": "l_comment", "min": 1, "max": 44},
@@ -29,7 +36,7 @@ _BAD = {
     "l_quantity": "l_quantity NOT BETWEEN 1 AND 49",
     "l_discount": "l_discount NOT BETWEEN 0 AND 0.1",
     "l_returnflag": "l_returnflag NOT IN ('A', 'N', 'R')",
-    "l_shipmode": f"l_shipmode NOT IN ({', '.join(map(repr, _MODES))})",
+    "l_shipmode": f"l_shipmode NOT IN ({', '.join(map(repr, MODES))})",
     "l_shipinstruct": "NOT regexp_full_match(l_shipinstruct, '[A-Z ]+')",
     "l_shipdate": "l_shipdate NOT BETWEEN DATE '1992-01-01' AND DATE '1998-12-31'",
     "l_comment": "length(l_comment) NOT BETWEEN 1 AND 44",
@@ -101,7 +108,7 @@ def pandera_frame() -> Operation:
             "l_quantity": column(checks=check.in_range(Decimal(1), Decimal(49))),
             "l_discount": column(checks=check.in_range(Decimal(0), Decimal("0.1"))),
             "l_returnflag": column(checks=check.isin(["A", "N", "R"])),
-            "l_shipmode": column(checks=check.isin(_MODES)),
+            "l_shipmode": column(checks=check.isin(MODES)),
             "l_shipinstruct": column(checks=check.str_matches("^[A-Z ]+$")),
             "l_shipdate": column(checks=check.in_range(date(1992, 1, 1), date(1998, 12, 31))),
             "l_comment": column(checks=check.str_length(1, 44)),
@@ -121,11 +128,20 @@ def pandera_frame() -> Operation:
 
 def main(runs: int) -> None:
     source("lineitem")
-    figures = compare("validation", ["sql", "platform", "pandera"], runs)
+    elsewhere = {"soda": soda_python(), "gx": great_expectations_python()}
+    variants = ["sql", "platform", "pandera", *elsewhere]
+    figures = compare("validation", variants, runs, elsewhere)
     bars = {"platform": "at most 1.30 in time, 500 MB"}
     report("Eight rules on lineitem SF1, one of them broken", figures, "sql", bars)
     print("failed rows:", {name: int(figure.extra["failed"]) for name, figure in figures.items()})
 
 
 if __name__ == "__main__":
-    child({"platform": platform, "sql": sql, "pandera": pandera_frame}[sys.argv[1]])
+    variants = {
+        "platform": platform,
+        "sql": sql,
+        "pandera": pandera_frame,
+        "soda": soda,
+        "gx": great_expectations,
+    }
+    child(variants[sys.argv[1]])
