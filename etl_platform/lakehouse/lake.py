@@ -21,6 +21,7 @@ from etl_platform.lakehouse.receipt import Commit, Mode, Receipt
 from etl_platform.lakehouse.reconcile import Missing, Reconciliation, reconcile
 
 if TYPE_CHECKING:
+    import duckdb
     import polars as pl
     import pyarrow as pa
 
@@ -264,15 +265,15 @@ class Lake:
         and copies as long as the same DuckDB release computes both.
         """
         snapshot = self.snapshot(table, version)
-        return checksum_sql(self.settings, snapshot.relation_sql(), snapshot.schema.names)
+        with connect(self.settings) as con:
+            return checksum_sql(con, snapshot.relation_sql(), snapshot.schema.names)
 
 
-def checksum_sql(settings: Settings, relation: str, columns: list[str]) -> str:
-    """The digest of :meth:`Lake.checksum` for any relation that DuckDB can read."""
+def checksum_sql(con: duckdb.DuckDBPyConnection, relation: str, columns: list[str]) -> str:
+    """The digest of :meth:`Lake.checksum` for any relation that a DuckDB session can read."""
     values = ", ".join(quote(name) for name in sorted(columns))
-    with connect(settings) as con:
-        row = con.execute(
-            f"SELECT count(*), coalesce(sum(hash({values})::HUGEINT), 0) FROM {relation}"
-        ).fetchone()
+    row = con.execute(
+        f"SELECT count(*), coalesce(sum(hash({values})::HUGEINT), 0) FROM {relation}"
+    ).fetchone()
     assert row is not None
     return f"{row[0]}:{row[1]:x}"

@@ -15,6 +15,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from etl_platform.core.duck import connect
 from etl_platform.core.names import TableName
 from etl_platform.core.settings import Settings
 from etl_platform.lakehouse import Lake
@@ -147,7 +148,8 @@ def check_equals_source(lake: Lake, table: TableName, mode: str, generation: int
     wanted.write_parquet(path)
     assert lake.info(table).rows == wanted.height
     relation = f"read_parquet('{path}')"
-    assert lake.checksum(table) == checksum_sql(lake.settings, relation, wanted.columns)
+    with connect(lake.settings) as con:
+        assert lake.checksum(table) == checksum_sql(con, relation, wanted.columns)
 
 
 def _setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Lake:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etl_platform.core.duck import connect, quote
+from etl_platform.core.duck import quote
 from etl_platform.core.errors import SchemaMismatch
 from etl_platform.sinks.database.errors import GateViolation
 
@@ -59,6 +59,7 @@ class _Rule:
 
 
 def check(
+    con: duckdb.DuckDBPyConnection,
     dialect: TargetDialect,
     rows: Rows,
     table: TargetTable,
@@ -83,21 +84,18 @@ def check(
         for field, column in zip(rows.schema, columns, strict=True)
         for rule in _rules(dialect, field, column, column.name in load.key)
     ]
-    with connect(rows.settings) as con:
-        con.execute(f"CREATE TEMP VIEW etl_rows AS SELECT * FROM {rows.relation}")
-        counts = ", ".join(f"count(*) FILTER (WHERE {rule.condition})" for rule in rules)
-        found = con.execute(
-            f"SELECT count(*){', ' + counts if counts else ''} FROM etl_rows"
-        ).fetchone()
-        assert found is not None
-        total, *broken = found
-        findings = [
-            Finding(rule.column, rule.reason, count, _samples(con, rule, load.key))
-            for rule, count in zip(rules, broken, strict=True)
-            if count
-        ]
-        if unique_key:
-            findings += _duplicates(con, load.key)
+    con.execute(f"CREATE OR REPLACE TEMP VIEW etl_rows AS SELECT * FROM {rows.relation}")
+    counts = ", ".join(f"count(*) FILTER (WHERE {rule.condition})" for rule in rules)
+    ((total, *broken),) = con.execute(
+        f"SELECT count(*){', ' + counts if counts else ''} FROM etl_rows"
+    ).fetchall()
+    findings = [
+        Finding(rule.column, rule.reason, count, _samples(con, rule, load.key))
+        for rule, count in zip(rules, broken, strict=True)
+        if count
+    ]
+    if unique_key:
+        findings += _duplicates(con, load.key)
     if findings:
         raise GateViolation(str(load.target), tuple(findings))
     encoded = ", ".join(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ from etl_platform.sinks.database.receipt import LoadReceipt
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import duckdb
     import pyarrow as pa
     import sqlalchemy as sa
 
@@ -46,6 +47,17 @@ _WORTH_A_TWIN_ROWS = 50_000
 
 def run(session: Session, dialect: TargetDialect, rows: Rows, load: Load) -> LoadReceipt:
     """Load; see :meth:`DatabaseSink.load`."""
+    with connect(rows.settings) as con:
+        return _run(con, session, dialect, rows, load)
+
+
+def _run(
+    con: duckdb.DuckDBPyConnection,
+    session: Session,
+    dialect: TargetDialect,
+    rows: Rows,
+    load: Load,
+) -> LoadReceipt:
     began = time.perf_counter()
     ledger = Ledger(load.target)
     if load.mode is LoadMode.SCD2:
@@ -59,6 +71,7 @@ def run(session: Session, dialect: TargetDialect, rows: Rows, load: Load) -> Loa
     _check_key(table, load)
     history = load.mode is LoadMode.SCD2
     admitted = gate.check(
+        con,
         dialect,
         rows,
         table,
@@ -90,13 +103,13 @@ def run(session: Session, dialect: TargetDialect, rows: Rows, load: Load) -> Loa
     try:
         # The server is the slower side of a load: the rows are hashed while it works.
         with ThreadPoolExecutor(1) as beside, session.transaction():
-            checksum = beside.submit(checksum_sql, rows.settings, rows.relation, rows.schema.names)
+            checksum = beside.submit(checksum_sql, con.cursor(), rows.relation, rows.schema.names)
             line.claim(session, load)
             if rename is None:
-                change = _send(session, dialect, rows, table, load, admitted, image)
+                change = _send(con, session, dialect, table, load, admitted, image)
             else:
                 deleted = int(session.scalar(_count(sql_table(load.target, table.columns))))
-                _fill(session, sql_table(rename.twin, admitted.columns), rows, admitted)
+                _fill(con, session, sql_table(rename.twin, admitted.columns), admitted)
                 change = Change(inserted=admitted.rows, deleted=deleted)
             receipt = replace(
                 receipt,
@@ -117,7 +130,9 @@ def run(session: Session, dialect: TargetDialect, rows: Rows, load: Load) -> Loa
         if known is None:
             raise
         return known.receipt.as_skipped()
-    _drop_expired(session, ledger, load.target)
+    # The load is complete: what cannot be tidied up now is dropped after the next one.
+    with suppress(*session.driver_errors):
+        _drop_expired(session, ledger, load.target)
     return receipt
 
 
@@ -170,9 +185,9 @@ def _check_key(table: TargetTable, load: Load) -> None:
 
 
 def _send(
+    con: duckdb.DuckDBPyConnection,
     session: Session,
     dialect: TargetDialect,
-    rows: Rows,
     table: TargetTable,
     load: Load,
     admitted: Admitted,
@@ -192,16 +207,16 @@ def _send(
         swap = dialect.swap(session, load.target, stage_name(load))
         if swap is not None:
             deleted = int(session.scalar(_count(target)))
-            _fill(session, sql_table(swap.twin, columns), rows, admitted)
+            _fill(con, session, sql_table(swap.twin, columns), admitted)
             swap.finish(session, image_name(load) if image is not None else None, KIND)
             return Change(inserted=admitted.rows, deleted=deleted)
     if load.mode is LoadMode.APPEND and exact and image is None:
-        _fill(session, sql_table(load.target, columns), rows, admitted)
+        _fill(con, session, sql_table(load.target, columns), admitted)
         return Change(inserted=admitted.rows)
     if load.mode is LoadMode.REPLACE and image is not None and dialect.transactional_ddl:
         create_image(image)
     with _stage(session, dialect, load, columns) as stage:
-        _fill(session, stage, rows, admitted)
+        _fill(con, session, stage, admitted)
         work = Work(session, dialect, load, target, stage, columns, admitted.rows, image)
         return apply(work)
 
@@ -225,12 +240,13 @@ def stage_name(load: Load) -> str:
     return f"etl_stage_{digest[:16]}"
 
 
-def _fill(session: Session, table: sa.Table, rows: Rows, admitted: Admitted) -> None:
-    with connect(rows.settings) as con:
-        # Sending is the bottleneck, so the order of the files costs nothing; it keeps neighbours
-        # together in the target.
-        reader: pa.RecordBatchReader = con.sql(admitted.encoded).to_arrow_reader(_BATCH_ROWS)
-        session.fill(table, reader)
+def _fill(
+    con: duckdb.DuckDBPyConnection, session: Session, table: sa.Table, admitted: Admitted
+) -> None:
+    # Sending is the bottleneck, so the order of the files costs nothing; it keeps neighbours
+    # together in the target.
+    reader: pa.RecordBatchReader = con.sql(admitted.encoded).to_arrow_reader(_BATCH_ROWS)
+    session.fill(table, reader)
 
 
 def _keep_empty(session: Session, dialect: TargetDialect, target: sa.Table) -> bool:

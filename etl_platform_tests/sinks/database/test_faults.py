@@ -113,13 +113,16 @@ def test_a_terminated_backend_leaves_all_or_nothing_and_a_retry_completes_the_lo
     struck = 0
     with postgres.connect() as session:
         before = session.execute(STATE).fetchone()
-        for _ in range(4):
-            killer = Killer(postgres, moments.randrange(40, 400))
+        # A busy machine looks seldom: the first is struck as soon as it is seen.
+        for least, most in ((0, 0), (1, 30), (30, 150), (150, 400)):
+            killer = Killer(postgres, moments.randint(least, most))
             killer.start()
             try:
                 sink.load(rows, load)
             except TargetUnavailable:
-                assert session.execute(STATE).fetchone() == before
+                now = session.execute(STATE).fetchone()
+                assert now in (before, expected(mode))
+                before = now
             else:
                 before = expected(mode)
             finally:
