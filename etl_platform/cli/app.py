@@ -14,6 +14,7 @@ from etl_platform.cli import (
     engines,
     explain,
     history,
+    indexes,
     inspect,
     lineage,
     profile,
@@ -50,6 +51,7 @@ _add(anomalies.anomalies, anomalies.EXAMPLES)
 _add(engines.engines, engines.EXAMPLES)
 _add(explain.explain, explain.EXAMPLES)
 _add(history.history, history.EXAMPLES)
+_add(indexes.indexes, indexes.EXAMPLES)
 _add(inspect.inspect, inspect.EXAMPLES)
 _add(lineage.lineage, lineage.EXAMPLES)
 _add(profile.profile, profile.EXAMPLES)
