@@ -3,8 +3,8 @@
 ``platform`` audits the generated file as it stands (no profile beyond what rules need, no writer's
 statistics), counts and samples the failing rows; ``sql`` does the same in one hand-written
 statement of DuckDB and one for the rows of each broken rule; ``pandera`` and ``gx`` (Great
-Expectations) load a frame and validate it; ``soda`` looks at the file through DuckDB. One rule is broken
-on purpose: a quantity above 49 (2 % of the rows).
+Expectations) load a frame and validate it; ``soda`` looks at the file through DuckDB. One rule
+is broken on purpose: a quantity above 49 (2 % of the rows).
 """
 
 from __future__ import annotations
