@@ -28,6 +28,7 @@ def test_a_column_is_shown_as_a_tree_of_what_it_comes_from_and_goes_into() -> No
         "│   └── erp:public.orders.amount  postgresql",
         "└── goes into",
         "    └── marts.spent.total",
+        "        └── warehouse:spent.sum  mariadb",
     ]
     assert "erp:" not in etl("lineage", "shop.orders.amount", "--down").stdout
 
@@ -49,7 +50,7 @@ def test_pictures_are_files_and_a_chart_is_printed(tmp_path: Path) -> None:
     done = etl("lineage", "marts.spent", "--svg", str(svg), "--html", str(html), "--mermaid")
     assert done.returncode == 0
     assert done.stdout.startswith("flowchart LR\n")
-    assert "7 tables" in done.stderr
+    assert "8 tables" in done.stderr
     ET.parse(svg)
     assert html.read_text().startswith("<!doctype html>")
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from etl_platform.components.database_sink.options import SinkOptions
 from etl_platform.core.names import TableName
 from etl_platform.lakehouse import Mode
+from etl_platform.lakehouse.destinations import destinations_of
 from etl_platform_tests.components.conftest import Project
 
 ORDERS = TableName("shop", "orders")
@@ -84,6 +85,9 @@ def test_a_materialisation_loads_the_table_and_says_what_it_did(
     assert counts == [1, 1, 0]
     assert event.metadata["source_version"].value == 1
     assert "dagster/column_lineage" in event.metadata
+    (known,) = destinations_of(project.lake.uri, ORDERS)
+    assert (str(known.target), known.target.kind) == ("warehouse:orders", "sqlite")
+    assert (known.columns["amount"], known.version) == ("amount", 1)
     assert project.check(ASSET, "fits_target") == "SUCCEEDED"
     assert project.check(ASSET, "reconciles") == "SUCCEEDED"
 

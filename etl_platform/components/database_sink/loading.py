@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -97,6 +97,7 @@ class SinkTable:
             )
         ]
         whole = self._renamed(rows_of(lake, self.source, version))
+        self._note(context, lake, sink, version)
         if self.options.reconcile:
             results.append(_compared(self.key, sink.reconcile(whole, self.target, self._scope())))
         yield dg.MaterializeResult(
@@ -134,6 +135,27 @@ class SinkTable:
         )
         return sink.load(self._renamed(rows), load)
 
+    def _note(
+        self, context: dg.AssetExecutionContext, lake: Lake, sink: DatabaseSink, version: int
+    ) -> None:
+        """Keep for the table's lineage where it went. The load stands whatever happens here."""
+        from etl_platform.lakehouse import External
+        from etl_platform.lakehouse.destinations import Destination, note_destination
+
+        database = sink.database
+        target = External(database.name, database.dialect.name, str(self.target))
+        columns = self._lineage(lake.schema(self.source, version).names)
+        try:
+            note_destination(lake.uri, self.source, Destination(target, columns, version))
+        except OSError as error:
+            context.log.warning(
+                "%s: its lineage does not tell of %s: %s", self.source, target, error
+            )
+
+    def _lineage(self, columns: Sequence[str]) -> Mapping[str, str]:
+        """The columns of the target, and those of the lake that they hold."""
+        return self.options.columns or {name: name for name in columns}
+
     def _renamed(self, rows: Rows) -> Rows:
         return rows if self.options.columns is None else rows.renamed(self.options.columns)
 
@@ -149,7 +171,6 @@ class SinkTable:
 
     def _metadata(self, receipt: LoadReceipt, rows: Rows) -> Mapping[str, dg.MetadataValue]:
         value = dg.MetadataValue
-        renamed = self.options.columns or {name: name for name in rows.schema.names}
         entries = {
             "target": Entry(value.text(receipt.target)),
             "mode": Entry(value.text(str(receipt.mode))),
@@ -169,7 +190,7 @@ class SinkTable:
             entries["skipped"] = Entry(value.text("the target had this batch already"))
         entries["dagster/column_schema"] = schema_entry(columns_of(rows.schema, {}))
         entries["dagster/column_lineage"] = lineage_entry(
-            {new: [(self.source, old)] for new, old in renamed.items()}
+            {n: [(self.source, old)] for n, old in self._lineage(rows.schema.names).items()}
         )
         return fit(entries)
 

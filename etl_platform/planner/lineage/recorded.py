@@ -11,6 +11,7 @@ from etl_platform.planner.lineage.graph import Atlas, Known, LineageGraph, NodeK
 
 if TYPE_CHECKING:
     from etl_platform.lakehouse import External, Lake, Origin
+    from etl_platform.lakehouse.destinations import Destination
     from etl_platform.lakehouse.log import Snapshot
 
 
@@ -33,10 +34,16 @@ def read_atlas(lake: Lake) -> Atlas:
 
     One look into each table's log: milliseconds per table.
     """
-    found = [_known(lake.snapshot(table)) for table in lake.names()]
+    from etl_platform.lakehouse.destinations import destinations_of
+
+    names = lake.names()
+    found = [_known(lake.snapshot(table)) for table in names]
     tables = {known.name: known for known, _ in found}
+    for sink in _loaded((t.sql, one) for t in names for one in destinations_of(lake.uri, t)):
+        tables[sink.name] = sink
     for outside in _outside(origin for _, origin in found if origin is not None):
-        tables[outside.name] = outside
+        # What was loaded into a database may be read from there again.
+        tables.setdefault(outside.name, outside)
     return Atlas(tables)
 
 
@@ -72,6 +79,20 @@ def _outside(origins: Iterable[Origin]) -> Iterator[Known]:
             columns.setdefault(origin.source, {}).update(dict.fromkeys(origin.source_columns))
     for source, names in columns.items():
         yield Known(str(source), NodeKind.SOURCE, tuple(names), (), {}, source.kind)
+
+
+def _loaded(destinations: Iterable[tuple[str, Destination]]) -> Iterator[Known]:
+    """Each table of a target once, with all tables of the lake that were loaded into it."""
+    loads: dict[External, list[tuple[str, Destination]]] = {}
+    for table, destination in destinations:
+        loads.setdefault(destination.target, []).append((table, destination))
+    for target, found in loads.items():
+        sources: dict[str, tuple[tuple[str, str], ...]] = {}
+        for table, destination in found:
+            for there, here in destination.columns.items():
+                sources[there] = (*sources.get(there, ()), (table, here))
+        inputs = tuple(table for table, _ in found)
+        yield Known(str(target), NodeKind.SINK, tuple(sources), inputs, sources, target.kind)
 
 
 def _named(atlas: Atlas, text: str) -> tuple[str, str | None]:

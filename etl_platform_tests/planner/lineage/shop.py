@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from etl_platform.core.names import TableName
 from etl_platform.lakehouse import External, Lake, Origin
+from etl_platform.lakehouse.destinations import Destination, note_destination
 
 ORDERS, CUSTOMERS = TableName("shop", "orders"), TableName("shop", "customers")
 RATES, SPENT = TableName("shop", "rates"), TableName("marts", "spent")
@@ -25,7 +26,7 @@ def read(table: str, *columns: str) -> Origin:
 
 
 def fill(lake: Lake) -> None:
-    """``marts.count <- marts.spent <- shop.orders, shop.customers <- erp``; rates from Python."""
+    """``erp -> shop.orders, shop.customers -> marts.spent -> marts.count, warehouse``."""
     publish(lake, RATES, ["day", "rate"], None)
     publish(lake, ORDERS, ["id", "amount"], read("orders", "id", "amount"))
     publish(lake, ORDERS, ["id", "amount", "at"], read("orders", "id", "amount", "at"))
@@ -44,4 +45,6 @@ def fill(lake: Lake) -> None:
             "SELECT 1",
         ),
     )
+    warehouse = External("warehouse", "mariadb", "spent")
+    note_destination(lake.uri, SPENT, Destination(warehouse, {"who": "name", "sum": "total"}, 0))
     publish(lake, COUNT, ["n"], Origin({SPENT: 0}, {"n": ()}, "SELECT 1"))

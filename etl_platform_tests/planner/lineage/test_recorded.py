@@ -48,12 +48,19 @@ def test_a_table_is_traced_to_the_columns_of_the_databases_it_came_from(shop: Pl
     assert lines(branches(graph, up=False)) == [
         "marts.count  version 0",
         "| decides only which rows there are",
+        "warehouse:spent  mariadb",
+        "| who ← name",
+        "| sum ← total",
     ]
 
 
 def test_a_column_of_a_source_is_followed_to_what_is_made_of_it(shop: Platform) -> None:
     graph = shop.lineage("erp:public.orders.amount")
-    assert lines(branches(graph, up=False)) == ["shop.orders.amount", "  marts.spent.total"]
+    assert lines(branches(graph, up=False)) == [
+        "shop.orders.amount",
+        "  marts.spent.total",
+        "    warehouse:spent.sum  mariadb",
+    ]
     assert nothing(graph, up=True) is None
 
 
@@ -90,7 +97,11 @@ def test_up_down_and_depth_reach_the_walk(shop: Platform) -> None:
     def names(graph: LineageGraph) -> set[str]:
         return {node.name for node in graph.nodes} - {graph.table}
 
-    assert names(shop.lineage("shop.orders", up=False)) == {"marts.spent", "marts.count"}
+    assert names(shop.lineage("shop.orders", up=False)) == {
+        "marts.spent",
+        "marts.count",
+        "warehouse:spent",
+    }
     assert names(shop.lineage("shop.orders", up=False, depth=1)) == {"marts.spent"}
     assert names(shop.lineage("shop.orders", down=False)) == {"erp:public.orders"}
     assert {CUSTOMERS.sql, ORDERS.sql} <= names(shop.lineage("marts.count"))
