@@ -23,7 +23,6 @@ _SURE = 3.29
 """Standard errors that chance passes once in 1,000 times."""
 _DISTINCT_MODERATE = 0.2
 _ALIKE = 2
-_SIGMAS = 3
 _ALL_DIFFERENT = 0.95
 
 _Finding: TypeAlias = tuple[Verdict, str]
@@ -141,7 +140,7 @@ def _own_values(column: ColumnProfile, rows: int) -> bool:
     present = rows - column.nulls
     if column.distinct is None or present < 2 or _kind(column) in ("float", "decimal"):
         return False
-    least = _ALL_DIFFERENT * (1 - _SIGMAS * column.distinct_error)
+    least = _ALL_DIFFERENT * (1 - column.distinct_error)
     return column.distinct >= least * present
 
 
@@ -175,7 +174,7 @@ def _distinct(a: ColumnProfile, b: ColumnProfile, rows: int, rows_now: int) -> I
     # Of far fewer rows there are fewer values, however they are distributed.
     if max(present, present_now) > _ALIKE * min(present, present_now):
         return
-    allowed = _DISTINCT_MODERATE + _SIGMAS * (a.distinct_error + b.distinct_error)
+    allowed = _DISTINCT_MODERATE + a.distinct_error + b.distinct_error
     absolute = abs(b.distinct / a.distinct - 1)
     per_row = abs((b.distinct / present_now) / (a.distinct / present) - 1)
     if min(absolute, per_row) > allowed:

@@ -32,7 +32,7 @@ class Histogram(_Part):
         edges: one more than bins; numbers, or ISO 8601 text for dates and times. A bin holds its
             lower edge, the last one both.
         rows: per bin.
-        error: each bin's share of all values is right within this (99 % confidence); 0 is exact.
+        error: each bin's share of all values is right within this (99.9 % confidence); 0 is exact.
     """
 
     edges: tuple[JsonValue, ...]
@@ -98,7 +98,8 @@ class ColumnProfile(_Part):
         dtype: the lake type's name.
         nulls: number of null rows.
         distinct: number of distinct non-null values (NaN is one). None for nested columns.
-        distinct_error: relative standard error of ``distinct``; 0 when ``distinct_exact``.
+        distinct_error: ``distinct`` is right within this share of itself (99.9 % confidence); 0
+            when ``distinct_exact``.
         min, max: bounds of non-null values, NaN left out, as JSON can hold them; None for nested,
             binary, personal and all-null columns.
         bounds_exact: False when min and max are shortened text that only bounds the values.
@@ -107,7 +108,7 @@ class ColumnProfile(_Part):
             are those of the population, ``kurtosis`` is excess. Exact but for rounding.
         nan, infinite, zero, negative: rows with such numbers; None where that was not looked at.
         quantiles: pairs of share and value; days and times as ISO 8601 text.
-        quantile_error: the share of rows up to a quantile's value is right within this (99 %
+        quantile_error: the share of rows up to a quantile's value is right within this (99.9 %
             confidence); 0 is exact.
         top: frequent values with their rows, most frequent first.
         top_error: each of these numbers is too small by at most this many rows.
@@ -158,7 +159,7 @@ class CandidateKey(_Part):
     """Columns whose values may identify a row.
 
     ``evidence``: ``exact`` when every value was counted, ``estimated`` when the distinct count is
-    that of the rows within three standard errors, ``sampled`` when no sampled row repeats another.
+    that of the rows within its error, ``sampled`` when no sampled row repeats another.
     """
 
     columns: tuple[str, ...]

@@ -41,6 +41,7 @@ class TableKnowledge:
     """
 
     name: TableName
+    version: int
     columns: Mapping[str, str]
     rows: int | None = None
     files_total: int = 0
@@ -75,7 +76,7 @@ class TableKnowledge:
             if known is None or known.distinct is None:
                 return False
             rows = min(rows, self.profile.rows - known.nulls)  # nulls meet nothing in a join
-            values *= max(known.distinct, 1) * (1 + 3 * known.distinct_error)
+            values *= max(known.distinct, 1) * (1 + known.distinct_error)
         return values < _REPEATED * rows
 
     def is_key(self, columns: Iterable[str]) -> bool:
@@ -128,11 +129,12 @@ def knowledge(catalog: Catalog, inputs: Iterable[TableInput]) -> dict[TableName,
         if table.view_sql is not None:
             seen = parse(table.view_sql).named_selects
             columns = dict.fromkeys((name.lower() for name in seen), "")
-            found[table.table] = TableKnowledge(table.table, columns)
+            found[table.table] = TableKnowledge(table.table, table.version, columns)
             continue
         snapshot = catalog.snapshot(table.table)
         found[table.table] = TableKnowledge(
             name=table.table,
+            version=table.version,
             columns={f.name.lower(): duckdb_type(f.type) for f in snapshot.schema},
             rows=snapshot.rows,
             files_total=table.files_total,

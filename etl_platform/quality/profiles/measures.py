@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from etl_platform.quality.scan import Scanned
 
-HLL_ERROR = 0.035
-"""Relative standard error of DuckDB's approx_count_distinct, as measured."""
+HLL_ERROR = 0.115
+"""DuckDB's approx_count_distinct is right within this share with 99.9 % confidence: 3.29 times its
+relative standard error of 3.5 %, as measured."""
 _TOP = 10
 _MOST_FIELDS = 100
 

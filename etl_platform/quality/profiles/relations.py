@@ -15,7 +15,6 @@ _MOST_PAIRS = 40
 _SHOWN_PAIRS = 3
 _SUPPORT = 2
 _LEAST_ROWS = 100
-_SIGMAS = 3
 
 
 def single_keys(
@@ -37,7 +36,7 @@ def single_keys(
                 found.append(CandidateKey(columns=(column.name,), evidence="exact"))
             continue
         twice = any(count > 1 for _, count in column.top) or column.name in repeated
-        if not twice and column.distinct >= rows * (1 - _SIGMAS * column.distinct_error):
+        if not twice and column.distinct >= rows * (1 - column.distinct_error):
             found.append(CandidateKey(columns=(column.name,), evidence="estimated"))
     return found
 

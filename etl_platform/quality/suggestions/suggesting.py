@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from etl_platform.core.staged import Staged
 
 _MOST_PAIRS = 12
-_SIGMAS = 3
 _KEY_NAMES = ("id", "key", "code", "no", "number", "nr", "uuid")
 
 
@@ -92,7 +91,7 @@ def _key(
 def _pairs(profile: Profile) -> list[tuple[str, str]]:
     """Pairs with enough combinations for all rows, those with the fewest first, at most 12."""
     sizes = {
-        c.name: c.distinct * (1 + _SIGMAS * c.distinct_error)
+        c.name: c.distinct * (1 + c.distinct_error)
         for c in profile.columns
         if c.distinct and not c.nulls and not c.dtype.startswith("float")
     }
