@@ -21,12 +21,28 @@ from etl_platform.core.settings import Settings
 from etl_platform.generate.inspection import inspect_database
 from etl_platform.lakehouse import Lake
 from etl_platform.sinks.database import DatabaseSink, History, Load, LoadMode, Target
-from etl_platform.sources.database import Database, Extraction, extract, reflect
+from etl_platform.sources.database import Database, Extraction, Window, extract, reflect
 from etl_platform.sources.database.drift import live_table
 from etl_platform_tests.conformance.test_sources import HOSTILE, NAMES, quoted, table_of
 from etl_platform_tests.sinks.database.targets import TARGETS, Warehouse, open_target
 
 ATTACKS = (*NAMES, HOSTILE, "canary'; DROP TABLE canary; --", 'canary"; DROP TABLE canary; --')
+
+
+# Of each server's log: where an entry begins and what makes it a statement; and names in quotes,
+# texts and numbers, by the rules by which the server reads them.
+_LOGS = {
+    "postgresql": (
+        re.compile(r"^[\d-]{10} [\d:.]+ UTC \[\d+\] ", re.MULTILINE),
+        re.compile(r"LOG:  (?:statement|execute [^:]*): (.*)", re.DOTALL),
+        re.compile(r"""\"(?:[^"]|"")*"|E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\d+""", re.DOTALL),
+    ),
+    "mysql": (
+        re.compile(r"^(?:\d{6} +[\d:]+)?\s+\d+ (?=[A-Z])", re.MULTILINE),
+        re.compile(r"Query\t(.*)", re.DOTALL),
+        re.compile(r"""`(?:[^`]|``)*`|(["'])(?:(?!\1)[^\\]|\\.|\1\1)*\1|\d+""", re.DOTALL),
+    ),
+}
 
 
 @pytest.fixture(params=TARGETS)
@@ -146,3 +162,40 @@ def test_comments_are_only_text(warehouse: Warehouse, source: Database) -> None:
     inspect_database(source)
     with extract(source, Extraction(table=table)) as reader:
         assert reader.read_all().num_rows == 0
+
+
+@pytest.mark.parametrize("warehouse", TARGETS[1:3], indirect=True)
+def test_the_server_is_sent_the_same_statements_whatever_the_names_are(
+    warehouse: Warehouse,
+) -> None:
+    _statements_of_a_load_and_its_reading(warehouse, "The first", "makes the ledger")
+    expected = _statements_of_a_load_and_its_reading(warehouse, "Plain name", "plain")
+    assert len(expected) > 20
+    for name in NAMES:
+        assert _statements_of_a_load_and_its_reading(warehouse, name, HOSTILE) == expected, name
+
+
+def _statements_of_a_load_and_its_reading(warehouse: Warehouse, name: str, value: str) -> list[str]:
+    """As the server logged them; names in quotes, texts and numbers are left out."""
+    began = len(warehouse.database.statements)
+    target = Target(name)
+    for ids in ([1, 2], [2, 3]):
+        rows = warehouse.rows(pa.table({"id": ids, name: [value, None]}))
+        load = Load(target, LoadMode.UPSERT, f"{value} {ids}", ("id",), timedelta(days=1))
+        warehouse.sink.load(rows, load)
+    database = Database("source", warehouse.database.url)
+    (table,) = reflect(database, include=[name])
+    for window in (None, Window(name, value, value + "~")):
+        # Text that a database orders by its own rules may be refused.
+        with (
+            suppress(EtlError),
+            extract(database, Extraction(table=table, window=window)) as reader,
+        ):
+            reader.read_all()
+    database.close()
+    warehouse.sink.revert(target, f"{value} [2, 3]")
+    warehouse.database.execute("SELECT 'the end'")
+    start, statement, quoted_or_number = _LOGS[warehouse.database.kind]
+    entries = start.split(warehouse.database.statements[began:])
+    sent = [found[1] for entry in entries if (found := statement.match(entry))]
+    return [" ".join(quoted_or_number.sub("?", one).split()) for one in sent]
