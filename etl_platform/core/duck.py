@@ -12,28 +12,47 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_CLOSED = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+}
+
+
 def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
     """Open an in-memory DuckDB session within the settings' memory and thread limits.
 
     Time zone is UTC, in its cursors as well, so that TIMESTAMPTZ means the same everywhere.
     Extensions are never downloaded, and Python variables are not visible as tables.
     """
+    chosen = settings or get_settings()
+    con = unlimited(chosen.threads)
+    limit(con, chosen)
+    return con
+
+
+def unlimited(threads: int = 1) -> duckdb.DuckDBPyConnection:
+    """Open what :func:`connect` opens before its limits are known; :func:`limit` sets them."""
     import duckdb
 
-    chosen = settings or get_settings()
-    Path(chosen.temp_dir).mkdir(parents=True, exist_ok=True)
-    con = duckdb.connect(
-        ":memory:",
-        config={
-            "threads": chosen.threads,
-            "memory_limit": f"{chosen.memory_limit}B",
-            "temp_directory": chosen.temp_dir,
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",
-        },
-    )
-    return _in_utc(con)
+    return _in_utc(duckdb.connect(":memory:", config={"threads": threads, **_CLOSED}))
+
+
+def limit(
+    con: duckdb.DuckDBPyConnection, settings: Settings, spill_bytes: int | None = None
+) -> None:
+    """Set memory, threads and spill folder of a session that has not run anything yet.
+
+    Args:
+        spill_bytes: the most that it may write into the folder; None is DuckDB's default, 90 % of
+            the disk's free space.
+    """
+    Path(settings.temp_dir).mkdir(parents=True, exist_ok=True)
+    con.execute(f"SET threads = {settings.threads}")
+    con.execute(f"SET memory_limit = '{settings.memory_limit}B'")
+    con.execute(f"SET temp_directory = {literal(settings.temp_dir)}")
+    if spill_bytes is not None:
+        con.execute(f"SET max_temp_directory_size = '{spill_bytes}B'")
 
 
 def sealed() -> duckdb.DuckDBPyConnection:
@@ -49,9 +68,7 @@ def sealed() -> duckdb.DuckDBPyConnection:
         config={
             "threads": 1,
             "enable_external_access": "false",
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",
+            **_CLOSED,
         },
     )
     return _in_utc(con)

@@ -29,27 +29,38 @@ def file_bounds(snapshot: Snapshot, columns: Iterable[str]) -> pa.Table:
 
     A partition column has its one value as both bounds.
     """
+    import numpy as np
+    import pyarrow as pa
+
+    actions, known = snapshot.actions, snapshot.bounds
+    made: dict[str, Any] = {
+        "file": pa.array(np.arange(len(actions))),
+        "rows": actions["num_records"],
+    }
+    for i, name in enumerate(columns):
+        if name not in known:
+            known[name] = _bounds(snapshot, name)
+        made[f"lo_{i}"], made[f"hi_{i}"], made[f"nulls_{i}"] = known[name]
+    return pa.table(made)
+
+
+def _bounds(snapshot: Snapshot, name: str) -> tuple[Any, Any, Any]:
+    """Smallest and largest value and the count of nulls, each an array over the files."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    actions = pa.table(snapshot.delta.get_add_actions(flatten=False))
-    rows = actions["num_records"].combine_chunks()
+    actions, kind = snapshot.actions, snapshot.schema.field(name).type
+    if name in snapshot.partition_by:
+        value = _field(actions, "partition", name)
+        typed = pa.nulls(len(actions), kind) if value is None else value.cast(kind)
+        rows = actions["num_records"].combine_chunks()
+        return typed, typed, pc.if_else(pc.is_null(typed), rows, pa.scalar(0, pa.int64()))
     paths: list[str] = actions["path"].to_pylist()  # pyright: ignore[reportAssignmentType] - not null
     own = pa.array([bool(_OWN_FILE.match(path)) for path in paths])
-    made: dict[str, Any] = {"file": pa.array(range(len(actions)), pa.int64()), "rows": rows}
-    for i, name in enumerate(columns):
-        kind = snapshot.schema.field(name).type
-        if name in snapshot.partition_by:
-            value = _field(actions, "partition", name)
-            typed = pa.nulls(len(actions), kind) if value is None else value.cast(kind)
-            low = high = typed
-            nulls = pc.if_else(pc.is_null(typed), rows, pa.scalar(0, pa.int64()))
-        else:
-            low, high, nulls = (
-                _bound(actions, part, name, kind, own) for part in ("min", "max", "null_count")
-            )
-        made |= {f"lo_{i}": low, f"hi_{i}": high, f"nulls_{i}": nulls}
-    return pa.table(made)
+    low, high, nulls = (
+        _bound(actions, part, name, kind, own) for part in ("min", "max", "null_count")
+    )
+    return low, high, nulls
 
 
 def _bound(actions: pa.Table, part: str, name: str, kind: pa.DataType, own: Any) -> Any:

@@ -55,12 +55,21 @@ class Snapshot:
         return tuple(self.delta.metadata().partition_columns)
 
     @cached_property
-    def files(self) -> tuple[DataFile, ...]:
-        """The visible files; statistics as far as the log has them (bounds never exact)."""
+    def actions(self) -> pa.Table:
+        """One row per visible file, in the order of ``files``: what the log says of it."""
         import pyarrow as pa
 
-        actions = pa.table(self.delta.get_add_actions(flatten=False)).to_pylist()
-        return tuple(self._file(action) for action in actions)
+        return pa.table(self.delta.get_add_actions(flatten=False)).combine_chunks()
+
+    @cached_property
+    def files(self) -> tuple[DataFile, ...]:
+        """The visible files; statistics as far as the log has them (bounds never exact)."""
+        return tuple(self._file(action) for action in self.actions.to_pylist())
+
+    @cached_property
+    def bounds(self) -> dict[str, tuple[Any, Any, Any]]:
+        """By column, what :func:`etl_platform.lakehouse.bounds.file_bounds` has worked out."""
+        return {}
 
     @property
     def rows(self) -> int:

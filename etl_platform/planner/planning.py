@@ -13,7 +13,7 @@ from etl_platform.core.names import TableName
 from etl_platform.planner.canonical import canonical
 from etl_platform.planner.catalog import Catalog
 from etl_platform.planner.draft import Draft, Params, PlanRule
-from etl_platform.planner.estimation import Corrections, estimate
+from etl_platform.planner.estimation import Corrections, estimate, formula_seconds
 from etl_platform.planner.parsing import parse
 from etl_platform.planner.plan import Plan, TableInput
 from etl_platform.planner.policy import TablePolicies
@@ -67,13 +67,17 @@ def plan(
         draft = rule(draft)
     inputs = tuple(_input(draft, table) for table in sorted(draft.snapshots))
     key = _key(draft, inputs)
+    size_bytes = sum(table.size_bytes for table in inputs)
+    seconds = formula_seconds(size_bytes)
+    if corrections is not None:
+        seconds = corrections.seconds(key, text, role, size_bytes)
     return Plan(
         text=text,
         sql=draft.sql,
         dialect=dialect,
         inputs=inputs,
         rules=draft.applied,
-        estimate=estimate(draft.tree, inputs, key, corrections),
+        estimate=estimate(draft.tree, inputs, seconds),
         columns={},
         key=key,
         role=role,

@@ -18,12 +18,14 @@ class Limits:
         seconds: of wall clock.
         memory_bytes: of the process that runs it.
         scanned_bytes: of the files that the plan reads, after pruning.
+        spill_bytes: of the disk, for what does not fit in memory while the query runs.
     """
 
     rows: int | None = None
     seconds: float | None = None
     memory_bytes: int | None = None
     scanned_bytes: int | None = None
+    spill_bytes: int | None = None
 
 
 class TablePolicies(Protocol):

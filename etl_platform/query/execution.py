@@ -33,7 +33,7 @@ from etl_platform.query.roles import mask_key
 
 _LOOK_EVERY_S = 0.05
 _FREE_SHARE = 0.5
-"""Of the free space of the disk, what one result may take."""
+"""Of the free space of the disk, what one result may take, and what one query may spill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,8 @@ def execute(
     check_scanned(plan, limits)
     spill = Path(settings.temp_dir) / f"query-{uuid4().hex}"
     masked = any(KEY_VARIABLE in (table.view_sql or "") for table in plan.inputs)
+    spill.parent.mkdir(parents=True, exist_ok=True)
+    free_bytes = shutil.disk_usage(spill.parent).free
     request = Request(
         sql=plan.sql,
         params=params,
@@ -117,6 +119,7 @@ def execute(
         result=str(result),
         max_rows=limits.rows,
         max_result_bytes=int(shutil.disk_usage(result.parent).free * _FREE_SHARE),
+        max_spill_bytes=min(limits.spill_bytes or free_bytes, int(free_bytes * _FREE_SHARE)),
         settings=settings.model_copy(
             update={
                 "memory_limit": limits.memory_bytes,
@@ -129,12 +132,13 @@ def execute(
     )
     began = time.perf_counter()
     try:
-        with isolation.connect() as connection:
+        spill.mkdir(mode=0o700)
+        with isolation.connect(spill) as connection:
             told = _conversation(connection, request, limits, cancel, progress)
     finally:
         shutil.rmtree(spill, ignore_errors=True)
     if told.rows is None:
-        raise _error(told, limits)
+        raise _error(told, limits, request.max_spill_bytes)
     return Finished(told.rows, time.perf_counter() - began, told.peak_bytes, told.profile)
 
 
@@ -190,11 +194,16 @@ def _end(connection: Connection, pid: int | None) -> None:
             connection.recv_bytes()
 
 
-def _error(told: Told, limits: Limits) -> EtlError:
+def _error(told: Told, limits: Limits, spill_bytes: int) -> EtlError:
     if told.failed == "memory":
         return LimitExceeded(
             f"the query needs more memory than the {limits.memory_bytes:,} bytes that it may use"
             + (f": {told.what}" if told.what else ""),
+            fix="filter or aggregate earlier, or raise ETL_MEMORY_LIMIT",
+        )
+    if told.failed == "spill":
+        return LimitExceeded(
+            f"the query would write more to disk than the {spill_bytes:,} bytes that it may use",
             fix="filter or aggregate earlier, or raise ETL_MEMORY_LIMIT",
         )
     if told.failed == "rows":

@@ -1,21 +1,31 @@
-"""A process for every query, made quickly: forked from one that has imported everything.
+"""A process for every query, ready before it is asked for.
 
 The process that asks is never forked: it may have threads that hold locks. A second interpreter is
-started once; it imports DuckDB and forks a child for every connection that it is handed.
+started once; it imports DuckDB and forks a child for every connection that it is handed. While no
+query runs it keeps one child ready, which has opened its session: that takes ten times as long as
+handing it a query does. No child ever serves two.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
 import os
+import re
+import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NoReturn
 
 from etl_platform.core.errors import TransientError
 
@@ -25,6 +35,10 @@ _START = (
 )
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Variables that children see: no credential that the asking process may have."""
+RUNNING = "etl-query"
+"""What a child is called in a list of processes once it was handed a query."""
+_SPILL = re.compile(r"query-[0-9a-f]{32}")
+_MAX_PATH = 4096
 
 _lock = threading.Lock()
 _forks: ForkServer | None = None
@@ -56,7 +70,7 @@ class ForkServer:
         """Whether it runs, and belongs to this process rather than to one that was forked away."""
         return self._pid == os.getpid() and self._process.poll() is None
 
-    def connect(self) -> Connection:
+    def connect(self, spill: Path) -> Connection:
         """The near end of a connection to a process of its own.
 
         Raises:
@@ -64,7 +78,8 @@ class ForkServer:
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(self._control, [b"1"], [theirs.fileno()])
+            # The descriptor marks where a message ends: no kernel reads on past one.
+            socket.send_fds(self._control, [os.fsencode(spill)], [theirs.fileno()])
         return Connection(ours.detach())
 
 
@@ -77,38 +92,105 @@ def prepare() -> ForkServer:
         return _forks
 
 
-def connect() -> Connection:
+def connect(spill: Path) -> Connection:
     """A connection to a new process that waits for one request.
+
+    Args:
+        spill: the private folder of the query; gone once the process is, whatever ended it.
 
     Raises:
         TransientError: no process could be started.
     """
     for _ in range(2):
         try:
-            return prepare().connect()
+            return prepare().connect(spill)
         except OSError:
             continue
     raise TransientError("no process could be started for the query", fix="run it again")
 
 
-def serve(control: int) -> None:
-    """Fork a child for every descriptor that arrives, until the asking process is gone."""
-    from etl_platform.query.worker import answer
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A process for one query, seen from the server.
 
-    for module in ("duckdb", "pyarrow.ipc"):
+    Attributes:
+        lifeline: how it is handed its query; at its end when the process has ended.
+    """
+
+    pid: int
+    lifeline: socket.socket
+
+    def hand(self, descriptor: int) -> None:
+        """Give it the far end of the connection on which its query is asked."""
+        with contextlib.suppress(OSError):  # whoever asked sees that it ended
+            socket.send_fds(self.lifeline, [b"1"], [descriptor])
+        os.close(descriptor)
+
+
+def serve(control: int) -> None:
+    """Hand every descriptor that arrives to a child, until the asking process is gone."""
+    for module in ("duckdb", "pyarrow.ipc", "etl_platform.query.worker"):
         importlib.import_module(module)  # so that no child has to
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children leave no zombies
     gc.freeze()
+    running: dict[_Child, Path] = {}
+    ready: _Child | None = None
     with socket.socket(fileno=control) as server:
         while True:
-            message, descriptors, _, _ = socket.recv_fds(server, 1, 1)
-            if not message:
-                return
-            if os.fork() == 0:
-                server.close()
-                try:
-                    answer(Connection(descriptors[0]))
-                finally:
-                    os._exit(0)  # nothing of the server's may run its exit handlers here
-            os.close(descriptors[0])
+            waiting = [server, *(child.lifeline for child in running)]
+            # A child is made ready where it takes no time of a query that runs or waits.
+            if ready is None and not running and not select.select(waiting, [], [], 0)[0]:
+                ready = _fork(waiting)
+            readable = select.select(waiting, [], [])[0]
+            for child in [child for child in running if child.lifeline in readable]:
+                child.lifeline.close()
+                _remove(running.pop(child))
+            if server not in readable:
+                continue
+            folder, descriptors, _, _ = socket.recv_fds(server, _MAX_PATH, 1)
+            if not folder:
+                break
+            child, ready = ready or _fork(waiting), None
+            child.hand(descriptors[0])
+            running[child] = Path(os.fsdecode(folder))
+    for child, spill in running.items():
+        os.kill(child.pid, signal.SIGKILL)
+        child.lifeline.recv(1)  # returns at its end, when nothing writes into the folder any more
+        _remove(spill)
+
+
+def _remove(spill: Path) -> None:
+    if _SPILL.fullmatch(spill.name):
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def _fork(inherited: Sequence[socket.socket]) -> _Child:
+    """Make a child, which keeps none of the server's sockets."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        for one in (*inherited, ours):
+            one.close()
+        _child(theirs)
+    theirs.close()
+    return _Child(pid, ours)
+
+
+def _child(lifeline: socket.socket) -> NoReturn:
+    """Open a session, wait for the connection of a query, and run that."""
+    from etl_platform.core.duck import unlimited
+    from etl_platform.query.worker import answer
+
+    try:
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(name, signal.SIG_DFL)
+        os.umask(0o077)
+        con = unlimited()
+        _, descriptors, _, _ = socket.recv_fds(lifeline, 1, 1)
+        if descriptors:
+            with contextlib.suppress(OSError):
+                Path("/proc/self/comm").write_text(RUNNING)
+            answer(Connection(descriptors[0]), con)
+    finally:
+        os._exit(0)  # nothing of the server's may run its exit handlers here

@@ -19,6 +19,7 @@ class Request:
         result: the Arrow IPC file that is written; it exists already, empty and private.
         max_rows: rows after which the query has failed.
         max_result_bytes: size of ``result`` after which it has failed.
+        max_spill_bytes: size of the spill folder after which it has failed.
         settings: memory, threads and spill folder of this one query, without any URL.
         mask_key: what hash masks are made with: the process cannot resolve references itself.
         analyze: whether DuckDB measures each of its operators.
@@ -30,6 +31,7 @@ class Request:
     result: str
     max_rows: int | None
     max_result_bytes: int | None
+    max_spill_bytes: int
     settings: Settings
     mask_key: str | None = None
     analyze: bool = False
@@ -45,8 +47,9 @@ class Told:
         rows: of the finished result.
         peak_bytes: of resident memory, when finished.
         profile: what DuckDB measured, as its JSON, when that was asked for.
-        failed: what kind of failure ended it: ``memory``, ``rows``, ``result`` (its size), ``type``
-            (no frame can hold it), ``file``, ``name`` (unknown), ``engine``.
+        failed: what kind of failure ended it: ``memory``, ``spill`` or ``result``
+            (their size), ``rows``, ``type`` (no frame can hold it), ``file``, ``name`` (unknown),
+            ``engine``.
         what: the failure in words; for ``type`` the column, for ``name`` the place.
         valid: what would have been accepted.
         of: for ``type`` the type; for ``name`` what it should have been the name of.

@@ -10,7 +10,7 @@
             hide: [card]                  # or `columns:`, the only ones there are
             rows: country = 'DE'
             masks: {email: hash, name: {partial: {first: 1}}, phone: redact}
-        limits: {rows: 100000, seconds: 30, memory: 512MiB, scanned: 2GiB}
+        limits: {rows: 100000, seconds: 30, memory: 512MiB, scanned: 2GiB, spill: 4GiB}
 """
 
 from __future__ import annotations
@@ -78,9 +78,10 @@ class LimitsPolicy(_Written):
     seconds: float | None = Field(default=None, gt=0)
     memory: ByteSize | None = Field(default=None, gt=64 * 1024 * 1024)
     scanned: ByteSize | None = Field(default=None, gt=0)
+    spill: ByteSize | None = Field(default=None, gt=0)
 
     def limits(self) -> Limits:
-        return Limits(self.rows, self.seconds, self.memory, self.scanned)
+        return Limits(self.rows, self.seconds, self.memory, self.scanned, self.spill)
 
 
 def _table_or_pattern(name: str) -> str:

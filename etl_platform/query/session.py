@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl_platform.compute.duckdb_engine import make_visible
-from etl_platform.core.duck import connect, literal, quote
+from etl_platform.core.duck import limit, literal, quote, unlimited
 from etl_platform.core.settings import Settings, get_settings
 from etl_platform.planner.plan import TableInput
 from etl_platform.planner.tables import Schema
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def confined(
-    inputs: Sequence[TableInput], settings: Settings | None = None, *, profiled: bool = False
+    inputs: Sequence[TableInput],
+    settings: Settings | None = None,
+    *,
+    opened: duckdb.DuckDBPyConnection | None = None,
+    spill_bytes: int | None = None,
+    profiled: bool = False,
 ) -> Generator[duckdb.DuckDBPyConnection]:
     """Open a session in which the given inputs are the only tables and the only files.
 
@@ -30,14 +35,20 @@ def confined(
     wherever it allows reading.
 
     Args:
+        settings: memory, threads and spill folder; default from the environment.
+        opened: a fresh session of :func:`etl_platform.core.duck.unlimited` to use, and close.
+        spill_bytes: the most that the session may write into its spill folder.
         profiled: DuckDB measures each statement; see ``get_profiling_information``.
 
     Raises:
         QueryRefused: a policy masks by hash, and there is no key for it.
     """
     chosen = settings or get_settings()
-    con = connect(chosen)
+    con = opened or unlimited(chosen.threads)
     try:
+        limit(con, chosen, spill_bytes)
+        # A footer that was read for a view is known when the query is bound, and when it runs.
+        con.execute("SET parquet_metadata_cache = true")
         if any(KEY_VARIABLE in (table.view_sql or "") for table in inputs):
             con.execute(f"SET VARIABLE {KEY_VARIABLE} = {literal(mask_key(chosen.mask_key))}")
         make_visible(con, {table.table: table.visible_sql for table in inputs})

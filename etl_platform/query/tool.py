@@ -248,7 +248,10 @@ class QueryTool:
             known["key"] = planned.key
             known["scanned_bytes"] = planned.size_bytes
             known["predicted_s"] = planned.estimate.seconds
-        self._log.record_query(record.model_copy(update=known))
+        done = record.model_copy(update=known)
+        self._log.record_query(done)
+        if self._corrections is not None:
+            self._corrections.learn(done)
 
 
 def recordable(text: str) -> str:

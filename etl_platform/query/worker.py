@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import signal
 import sys
 import threading
 from collections.abc import Generator
@@ -43,14 +42,15 @@ class _Unfit(Exception):
         self.told = told
 
 
-def answer(connection: Connection) -> None:
+def answer(connection: Connection, opened: duckdb.DuckDBPyConnection) -> None:
     """Run the request that arrives on a connection, answer on it, and end with it.
 
     What it tells is the process first, the progress now and then, and at last how it went. That
     is missing when the operating system ended the process.
+
+    Args:
+        opened: the session that the query will have, without limits and tables yet.
     """
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(name, signal.SIG_DFL)
     request = connection.recv()
     assert isinstance(request, Request)
     _tell(connection, Told(pid=os.getpid()))
@@ -63,7 +63,13 @@ def answer(connection: Connection) -> None:
     settings = request.settings.model_copy(
         update={"memory_limit": engine_bytes, "mask_key": f"env://{_MASK_KEY}"}
     )
-    with confined(request.inputs, settings, profiled=request.analyze) as con:
+    with confined(
+        request.inputs,
+        settings,
+        opened=opened,
+        spill_bytes=request.max_spill_bytes,
+        profiled=request.analyze,
+    ) as con:
         told = _run(connection, con, request)
         # Told before the session is closed: that takes longer than ending the process does.
         _tell(connection, told)
@@ -82,7 +88,8 @@ def _run(connection: Connection, con: duckdb.DuckDBPyConnection, request: Reques
     except _Unfit as unfit:
         return unfit.told
     except (MemoryError, duckdb.OutOfMemoryException, pa.ArrowMemoryError) as error:
-        return Told(failed="memory", what=(message(error).splitlines() or [""])[0])
+        kind = "spill" if "max_temp_directory_size" in str(error) else "memory"
+        return Told(failed=kind, what=(message(error).splitlines() or [""])[0])
     except duckdb.IOException as error:
         return Told(failed="file", what=message(error))
     except duckdb.Error as error:

@@ -116,7 +116,26 @@ def test_seconds_are_what_the_same_plan_took_before(lake: Lake) -> None:
 
 def test_seconds_of_a_new_plan_are_corrected_by_what_others_took(lake: Lake) -> None:
     catalog, sql = LakeCatalog(lake), "select * from shop.orders"
-    slow = [QueryRecord(sql="", seconds=3.0, scanned_bytes=1)] * 5
+    slow = [QueryRecord(sql=f"select {i}", seconds=2.0, scanned_bytes=1) for i in range(5)]
     formula = plan(sql, catalog).estimate.seconds
     corrected = plan(sql, catalog, corrections=Corrections(_Past({}, slow))).estimate.seconds
     assert corrected == pytest.approx(100 * formula, rel=0.01)
+
+
+def test_a_text_takes_on_other_versions_what_it_took_last_in_proportion_to_bytes(
+    lake: Lake,
+) -> None:
+    catalog, sql = LakeCatalog(lake), "select * from shop.orders"
+    read = plan(sql, catalog).size_bytes
+    before = [
+        QueryRecord(sql=sql, seconds=7.0, scanned_bytes=read, role="other"),
+        QueryRecord(sql=sql, seconds=3.0, scanned_bytes=read),
+        QueryRecord(sql=sql, seconds=0.1, scanned_bytes=read, cached=True),
+        QueryRecord(sql=sql, seconds=9.0, scanned_bytes=read),
+    ]
+    corrections = Corrections(_Past({}, before))
+    seconds = plan(sql, catalog, corrections=corrections).estimate.seconds
+    assert seconds == pytest.approx(3.0)
+    corrections.learn(QueryRecord(sql=sql, seconds=5.0, scanned_bytes=read))
+    seconds = plan(sql, catalog, corrections=corrections).estimate.seconds
+    assert seconds == pytest.approx(5.0)

@@ -32,6 +32,10 @@ RUNAWAY = (
 PAST_THE_ENGINE = "select sum(length(md5(repeat(i::varchar, 600000)))) as n from range(500) t(i)"
 """DuckDB does not count the strings of one vector: under any limit it takes 850 MB."""
 
+LARGER_THAN_MEMORY = (
+    "select count(*) from (select distinct repeat(md5(i::varchar), 4) from range(1500000) t(i))"
+)
+
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
@@ -69,8 +73,9 @@ def running() -> list[psutil.Process]:
 
 
 def held_bytes(process: psutil.Process) -> int:
+    """Of a process that runs a query; the one that is kept ready for the next one has none."""
     try:
-        return process.memory_info().rss
+        return process.memory_info().rss if process.name() == isolation.RUNNING else 0
     except psutil.NoSuchProcess:
         return 0
 
@@ -106,6 +111,28 @@ def test_memory_that_the_engine_does_not_count_is_refused_by_the_operating_syste
         tool.ask(PAST_THE_ENGINE, limits=Limits(memory_bytes=256 * 1024 * 1024))
     assert running() == []
     assert tool.run("select 1 as one").rows() == [(1,)]
+
+
+def test_a_query_that_would_fill_the_disk_is_refused(tool: QueryTool) -> None:
+    memory, spill = 128 * 1024 * 1024, 16 * 1024 * 1024
+    with pytest.raises(LimitExceeded, match="write more to disk than the 16,777,216 bytes"):
+        tool.ask(LARGER_THAN_MEMORY, limits=Limits(memory_bytes=memory, spill_bytes=spill))
+    found = tool.ask(LARGER_THAN_MEMORY, limits=Limits(memory_bytes=memory))
+    assert found.result.frame().item() == 1_500_000
+
+
+def test_every_query_has_a_process_of_its_own(tool: QueryTool) -> None:
+    seen: list[int] = []
+    for number in range(2):
+        cancel = threading.Event()
+
+        def look(share: float, cancel: threading.Event = cancel) -> None:
+            seen.extend(process.pid for process in running())
+            cancel.set()
+
+        with pytest.raises(QueryCancelled):
+            tool.ask(f"{RUNAWAY} + {number}", cancel=cancel, progress=look)
+    assert len(set(seen)) == 2
 
 
 def test_a_result_with_too_many_rows_is_refused_also_when_it_is_kept(tool: QueryTool) -> None:
@@ -178,9 +205,13 @@ def test_a_query_ends_with_the_process_that_asked(lake: Lake, tmp_path: Path) ->
         assert asking.stdout.readline() == b"running\n"
         started = psutil.Process(asking.pid).children(recursive=True)
         assert len(started) == 2
+        spill = next((tmp_path / "other").glob("query-*"))
+        assert spill.stat().st_mode & 0o777 == 0o700
+        (spill / "written").touch()
         os.kill(asking.pid, signal.SIGKILL)
         _, alive = psutil.wait_procs(started, timeout=60)
     assert alive == []
+    assert not spill.exists()
 
 
 def test_nothing_secret_of_the_environment_reaches_a_query(
