@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from etl_platform.core.errors import ConfigError
-from etl_platform.sources.database.advice import postgresql, sqlite
+from etl_platform.sources.database.advice import mysql, postgresql, sqlite
 from etl_platform.sources.database.advice.candidates import candidates
 from etl_platform.sources.database.advice.catalogue import Catalogue
 from etl_platform.sources.database.advice.choosing import Choosing
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from etl_platform.sources.database.advice.looking import Looking
     from etl_platform.sources.database.database import Database
 
-_LOOK = {"postgresql": postgresql.look, "sqlite": sqlite.look}
+_LOOK = {"mysql": mysql.look, "postgresql": postgresql.look, "sqlite": sqlite.look}
 
 
 def advise(database: Database, workload: Iterable[str], *, build: bool = False) -> Advice:
@@ -76,7 +76,7 @@ def _advice(
             for one, old, new in zip(statements, before, after, strict=True)
         ),
         suggestions=tuple(_suggestion(look, quoting, choosing, index, chosen) for index in chosen),
-        hints=tuple(look.hints(uses)),
+        hints=tuple(look.hints(uses, chosen)),
         needs=needs,
     )
 

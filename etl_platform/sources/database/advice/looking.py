@@ -18,7 +18,7 @@ class Looking:
     """A planner that can be asked, and what is known of the tables.
 
     ``needs`` says what has to be allowed before candidates can be verified, or None; ``hints`` are
-    what else the database's own figures give reason to do.
+    what else the database's own figures give reason to do, with the indexes that are suggested.
     """
 
     planner: WhatIf
@@ -26,4 +26,4 @@ class Looking:
     verified_by: str
     cost_unit: str
     needs: Callable[[Sequence[Index]], str | None]
-    hints: Callable[[Sequence[Sequence[Usage]]], Iterable[str]]
+    hints: Callable[[Sequence[Sequence[Usage]], Sequence[Index]], Iterable[str]]

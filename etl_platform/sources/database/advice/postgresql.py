@@ -64,9 +64,15 @@ def look(
     def needs(indexes: Sequence[Index]) -> str | None:
         return None if build or extension is not None else _needs(session, quoting, indexes)
 
-    def hints(uses: Sequence[Sequence[Usage]]) -> Iterable[str]:
+    def hints(uses: Sequence[Sequence[Usage]], chosen: Sequence[Index]) -> Iterable[str]:
         del uses
-        return statistics_hints(session, catalogue)
+        yield from statistics_hints(session, catalogue)
+        for index in chosen:
+            if any(key.column is None for key in index.keys):
+                yield (
+                    f"run ANALYZE {quoting.table(index.table)} after creating the index on an "
+                    "expression: the planner knows nothing of its values before"
+                )
 
     yield Looking(planner, catalogue, verified_by, "PostgreSQL's cost units", needs, hints)
 

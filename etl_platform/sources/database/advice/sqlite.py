@@ -59,7 +59,7 @@ def look(
             "SQLite's planner, on an empty copy of the schema and its statistics in memory",
             "rows visited, estimated from counts",
             lambda _indexes: None,
-            lambda _uses: _hints(catalogue.tables, analysed),
+            lambda _uses, _chosen: _hints(catalogue.tables, analysed),
         )
 
 

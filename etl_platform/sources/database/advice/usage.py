@@ -54,6 +54,17 @@ def usages(statement: Statement, catalogue: Catalogue, quoting: Quoting) -> list
     return found
 
 
+def real_tables(statement: Statement) -> list[exp.Table]:
+    """Where the statement names tables or views, and not what a WITH gives."""
+    found = {
+        id(source): source
+        for scope in traverse_scope(statement.tree)
+        for source in scope.sources.values()
+        if isinstance(source, exp.Table)
+    }
+    return list(found.values())
+
+
 class _Reading:
     """One SELECT of a statement."""
 
