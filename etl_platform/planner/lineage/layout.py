@@ -7,8 +7,10 @@ position of neighbours give the order in a layer.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
 
 from etl_platform.planner.lineage.graph import LineageGraph, Node
 
@@ -18,6 +20,7 @@ HEAD = 40
 _LETTER = 7.3
 _PADDING = 14
 _GAP_X, _GAP_Y, MARGIN = 96, 26, 24
+_LANE = 8
 _NARROWEST = 150
 _SWEEPS = 6
 
@@ -40,32 +43,65 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """Where lines between two tables pass a layer that neither of them is in."""
+
+    left: float
+    right: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
-    """All boxes by name, and the size of the whole in pixels."""
+    """All boxes by name, the lanes between two tables from left to right, and the whole's size."""
 
     boxes: Mapping[str, Box]
+    lanes: Mapping[tuple[str, str], Sequence[Lane]]
     width: float
     height: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    """The place of a lane, among the tables of a layer."""
+
+    source: str
+    made: str
+    layer: int
+
+
+_Item: TypeAlias = str | _Passage
+
+
 def arrange(graph: LineageGraph, headings: Mapping[str, tuple[str, str]]) -> Layout:
     """Place a graph's tables. ``headings`` are the two lines on top of each."""
-    layers = _layers(graph)
-    columns = _ordered(graph, layers)
-    heights = {n.name: HEAD + ROW * len(n.columns) + (6 if n.columns else 0) for n in graph.nodes}
+    layers = _ordered(graph, _layers(graph))
     nodes = {node.name: node for node in graph.nodes}
-    tallest = max(sum(heights[n] + _GAP_Y for n in names) - _GAP_Y for names in columns)
+
+    def height(item: _Item) -> float:
+        if isinstance(item, _Passage):
+            return _LANE
+        rows = len(nodes[item].columns)
+        return HEAD + ROW * rows + (6 if rows else 0)
+
+    heights = [sum(height(item) + _GAP_Y for item in layer) - _GAP_Y for layer in layers]
+    tallest = max(heights)
     boxes: dict[str, Box] = {}
+    lanes = defaultdict[tuple[str, str], list[Lane]](list)
     x = float(MARGIN)
-    for names in columns:
+    for layer, own in zip(layers, heights, strict=True):
+        names = [item for item in layer if isinstance(item, str)]
         texts = [text for n in names for text in (*nodes[n].columns, *headings[n])]
-        width = max(_NARROWEST, max(map(len, texts)) * _LETTER + 2 * _PADDING)
-        y = MARGIN + (tallest - sum(heights[n] + _GAP_Y for n in names) + _GAP_Y) / 2
-        for name in names:
-            boxes[name] = Box(nodes[name], x, y, width, heights[name])
-            y += heights[name] + _GAP_Y
+        width = max(_NARROWEST, max(map(len, texts), default=0) * _LETTER + 2 * _PADDING)
+        y = MARGIN + (tallest - own) / 2
+        for item in layer:
+            if isinstance(item, str):
+                boxes[item] = Box(nodes[item], x, y, width, height(item))
+            else:
+                lanes[item.source, item.made].append(Lane(x, x + width, y + _LANE / 2))
+            y += height(item) + _GAP_Y
         x += width + _GAP_X
-    return Layout(boxes, x - _GAP_X + MARGIN, tallest + 2 * MARGIN)
+    return Layout(boxes, lanes, x - _GAP_X + MARGIN, tallest + 2 * MARGIN)
 
 
 def _layers(graph: LineageGraph) -> dict[str, int]:
@@ -90,23 +126,30 @@ def _layers(graph: LineageGraph) -> dict[str, int]:
     return found
 
 
-def _ordered(graph: LineageGraph, layers: Mapping[str, int]) -> list[list[str]]:
-    names: list[list[str]] = [[] for _ in range(max(layers.values()) + 1)]
+def _ordered(graph: LineageGraph, layers: Mapping[str, int]) -> list[list[_Item]]:
+    items: list[list[_Item]] = [[] for _ in range(max(layers.values()) + 1)]
     for node in graph.nodes:
-        names[layers[node.name]].append(node.name)
-    near = defaultdict[str, list[str]](list)
-    for edge in graph.edges:
-        near[edge.table].append(edge.from_table)
-        near[edge.from_table].append(edge.table)
+        items[layers[node.name]].append(node.name)
+    near = defaultdict[_Item, list[_Item]](list)
+    for source, made in dict.fromkeys((edge.from_table, edge.table) for edge in graph.edges):
+        way: list[_Item] = [source]
+        for layer in range(layers[source] + 1, layers[made]):
+            way.append(_Passage(source, made, layer))
+            items[layer].append(way[-1])
+        way.append(made)
+        for left, right in pairwise(way):
+            near[left].append(right)
+            near[right].append(left)
+    place = {item: i / max(1, len(layer) - 1) for layer in items for i, item in enumerate(layer)}
     for sweep in range(_SWEEPS):
-        place = {n: i / max(1, len(layer) - 1) for layer in names for i, n in enumerate(layer)}
-        order = names if sweep % 2 == 0 else names[::-1]
-        for layer in order:
-            # A table without neighbours stays where it is.
+        for layer in items if sweep % 2 == 0 else items[::-1]:
+            # What has no neighbours stays where it is.
             means = {
-                n: sum(place[o] for o in near[n]) / len(near[n]) if near[n] else place[n]
-                for n in layer
+                item: sum(place[other] for other in near[item]) / len(near[item])
+                if near[item]
+                else place[item]
+                for item in layer
             }
-            layer.sort(key=lambda n: means[n])
-            place |= {n: i / max(1, len(layer) - 1) for i, n in enumerate(layer)}
-    return [layer for layer in names if layer]
+            layer.sort(key=lambda item: means[item])
+            place |= {item: i / max(1, len(layer) - 1) for i, item in enumerate(layer)}
+    return [layer for layer in items if layer]

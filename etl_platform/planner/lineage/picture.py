@@ -116,18 +116,23 @@ def _is_asked(graph: LineageGraph, node: Node, column: str) -> str:
 
 def _path(edge: Edge, layout: Layout, index: int) -> str:
     start, end = layout.boxes[edge.from_table], layout.boxes[edge.table]
-    x1, y1 = start.x + start.width, start.row(edge.from_column)
-    x2, y2 = end.x, end.row(edge.column)
-    bend = max(40.0, abs(x2 - x1) / 2)
+    x, y = start.x + start.width, start.row(edge.from_column)
+    line = f"M{x:.0f} {y:.0f}"
+    for lane in layout.lanes.get((edge.from_table, edge.table), ()):
+        line += f"{_curve(x, y, lane.left, lane.y)}H{lane.right:.0f}"
+        x, y = lane.right, lane.y
+    line += _curve(x, y, end.x, end.row(edge.column))
     kind = "rows" if edge.column is None else "values"
     what = " → ".join(
         table if column is None else f"{table}.{column}"
         for table, column in ((edge.from_table, edge.from_column), (edge.table, edge.column))
     )
-    return (
-        f'<path class="{kind} e{index}" d="M{x1:.0f} {y1:.0f}C{x1 + bend:.0f} {y1:.0f} '
-        f'{x2 - bend:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"><title>{_text(what)}</title></path>'
-    )
+    return f'<path class="{kind} e{index}" d="{line}"><title>{_text(what)}</title></path>'
+
+
+def _curve(x1: float, y1: float, x2: float, y2: float) -> str:
+    bend = max(40.0, abs(x2 - x1) / 2)
+    return f"C{x1 + bend:.0f} {y1:.0f} {x2 - bend:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
 
 
 def _pointing(graph: LineageGraph, numbers: Mapping[Place, int]) -> str:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from etl_platform.core.names import QUARANTINE_SUFFIX
 from etl_platform.planner.lineage.graph import Edge, LineageGraph, Node, NodeKind
 
 _NAMES_IN_A_LINE = 6
@@ -38,6 +39,9 @@ def nothing(graph: LineageGraph, *, up: bool) -> str | None:
         return None
     if not up:
         return "goes into nothing that was published"
+    if node.name.endswith(QUARANTINE_SUFFIX):
+        kept_from = node.name.removesuffix(QUARANTINE_SUFFIX)
+        return f"holds the rows that the contract of {kept_from} kept out: see there"
     if not node.traced:
         return "its origin was not recorded: it is not made by a SQL model or read from a database"
     what = "column" if graph.column else "table"
@@ -98,7 +102,7 @@ class _Reading:
         named = [edge for edge in edges if edge.column is not None]
         if not named:
             traced = self._nodes[edges[0].table].traced
-            yield "decides only which rows there are" if traced else "which columns is not recorded"
+            yield "no column here comes from it" if traced else "which columns is not recorded"
             return
         together = defaultdict[str | None, list[Edge]](list)
         for edge in named:

@@ -55,6 +55,12 @@ def test_boxes_stand_from_left_to_right_and_do_not_overlap() -> None:
     for edge in graph.edges:
         start, end = boxes[edge.from_table], boxes[edge.table]
         assert start.x + start.width < end.x
+    # The edge over a layer passes between its boxes.
+    (lane,) = layout.lanes["a", "c"]
+    passed = [box for box in boxes.values() if box.x == lane.left]
+    assert passed
+    for box in passed:
+        assert not box.y <= lane.y <= box.y + box.height
     by_layer: dict[float, list[str]] = {}
     for name, box in boxes.items():
         by_layer.setdefault(box.x, []).append(name)

@@ -47,7 +47,7 @@ def test_a_table_is_traced_to_the_columns_of_the_databases_it_came_from(shop: Pl
     ]
     assert lines(branches(graph, up=False)) == [
         "marts.count  version 0",
-        "| decides only which rows there are",
+        "| no column here comes from it",
         "warehouse:spent  mariadb",
         "| who ← name",
         "| sum ← total",
