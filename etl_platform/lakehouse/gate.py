@@ -115,7 +115,9 @@ def admit(
             quarantine = _quarantine(lake, con, rejected, table, mode, partition, batch, run_id)
             notes = _watermark(con, staged, watermark)
             if origin is not None:
-                notes |= origin.annotation()
+                # Without the rows that are kept aside it is not what its SQL gives.
+                whole = found.kept_sql is None
+                notes |= (origin if whole else replace(origin, rollup=None)).annotation()
             kept = staged
             if found.kept_sql is not None:
                 kept = lake.stage(table, con.sql(found.kept_sql), partition_by)

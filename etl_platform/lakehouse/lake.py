@@ -19,6 +19,7 @@ from etl_platform.lakehouse.origin import Origin
 from etl_platform.lakehouse.publish import SchemaChange
 from etl_platform.lakehouse.receipt import Commit, Mode, Receipt
 from etl_platform.lakehouse.reconcile import Missing, Reconciliation, reconcile
+from etl_platform.lakehouse.rollup_index import declare
 
 if TYPE_CHECKING:
     import duckdb
@@ -170,6 +171,9 @@ class Lake:
             ConcurrentWrite: other writers were faster 20 times in a row.
             PermanentError: an upsert key with nulls or duplicates; another partitioning.
         """
+        origin = Origin.of(annotations or {})
+        if origin is not None and origin.rollup is not None:
+            declare(self.uri, staged.table)
         return publish.publish(
             self.settings,
             self.uri,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from etl_platform.core.names import TableName
 
@@ -44,6 +44,8 @@ class Origin:
         sql: the SELECT, where it was one.
         source: where the rows were read outside the lake; ``source_columns`` are the columns that
             were read there, which have the same names here.
+        rollup: that the table may answer other aggregations than ``sql`` itself, and whether sums
+            of floats may be added up in another order for that; None when it was not declared.
     """
 
     inputs: Mapping[TableName, int] = field(default_factory=dict[TableName, int])
@@ -51,6 +53,7 @@ class Origin:
     sql: str | None = None
     source: External | None = None
     source_columns: tuple[str, ...] = ()
+    rollup: Literal["exact", "approximate"] | None = None
 
     def annotation(self) -> dict[str, str]:
         """The form kept in the Delta commit."""
@@ -64,6 +67,8 @@ class Origin:
         if self.source is not None:
             body["source"] = [self.source.system, self.source.kind, self.source.name]
             body["source_columns"] = self.source_columns
+        if self.rollup is not None:
+            body["rollup"] = self.rollup
         return {ORIGIN: json.dumps(body)}
 
     @classmethod
@@ -81,6 +86,7 @@ class Origin:
             body.get("sql"),
             None if source is None else External(*source),
             tuple(body.get("source_columns", ())),
+            body.get("rollup"),
         )
 
 

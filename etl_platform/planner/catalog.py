@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from etl_platform.core.errors import UnknownName
 from etl_platform.core.names import TableName
 
 if TYPE_CHECKING:
@@ -23,11 +24,17 @@ class Rollup:
 
     Attributes:
         table: where the rows are.
+        version: of the table, to which all else belongs.
         sql: the SELECT with GROUP BY that made them, in DuckDB's dialect.
+        inputs: the tables that it read, and the version of each.
+        floats: whether sums of floats may be added up, which depend on the order of rows.
     """
 
     table: TableName
+    version: int
     sql: str
+    inputs: Mapping[TableName, int]
+    floats: bool = False
 
 
 class Catalog(Protocol):
@@ -59,12 +66,11 @@ class LakeCatalog:
 
     Args:
         lake: whose tables.
-        rollups: tables that hold aggregations of others.
     """
 
-    def __init__(self, lake: Lake, rollups: tuple[Rollup, ...] = ()) -> None:
+    def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._rollups = rollups
+        self._rollups: dict[TableName, tuple[Snapshot, Rollup | None]] = {}
         self._opened: dict[TableName, tuple[_Stamp, Snapshot]] = {}
 
     def names(self) -> Collection[TableName]:
@@ -81,10 +87,35 @@ class LakeCatalog:
         return snapshot
 
     def rollups(self) -> tuple[Rollup, ...]:
-        return self._rollups
+        """What the newest commits of the tables that were noted as rollups say."""
+        from etl_platform.lakehouse.rollup_index import declared
+
+        found: list[Rollup] = []
+        for table in declared(self._lake.uri):
+            try:
+                snapshot = self.snapshot(table)
+            except UnknownName:
+                continue
+            known = self._rollups.get(table)
+            if known is None or known[0] is not snapshot:
+                known = self._rollups[table] = (snapshot, _rollup(snapshot))
+            if known[1] is not None:
+                found.append(known[1])
+        return tuple(found)
 
     def profile(self, table: TableName) -> Profile | None:
         return self._lake.profile(table)
+
+
+def _rollup(snapshot: Snapshot) -> Rollup | None:
+    """What a version says about itself, if it is a rollup."""
+    from etl_platform.lakehouse.origin import Origin
+
+    origin = Origin.of(snapshot.annotations())
+    if origin is None or origin.rollup is None or origin.sql is None:
+        return None
+    floats = origin.rollup == "approximate"
+    return Rollup(snapshot.table, snapshot.version, origin.sql, origin.inputs, floats)
 
 
 def _stamp(snapshot: Snapshot) -> _Stamp | None:

@@ -20,8 +20,9 @@ from etl_platform.planner.policy import TablePolicies
 from etl_platform.planner.rules.pin import pin
 from etl_platform.planner.rules.prune_files import prune_files
 from etl_platform.planner.rules.prune_joins import prune_joins
+from etl_platform.planner.rules.rollups import rollups
 
-RULES: tuple[PlanRule, ...] = (pin, prune_files, prune_joins)
+RULES: tuple[PlanRule, ...] = (pin, rollups, prune_files, prune_joins)
 """Every rule, in the order in which they run."""
 _NUMBERED = re.compile(r"\$(\d+)")
 

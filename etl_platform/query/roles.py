@@ -174,8 +174,8 @@ class RoleCatalog:
         return self.catalog.snapshot(table)
 
     def rollups(self) -> tuple[Rollup, ...]:
-        """None: a rollup was made of all rows, whatever the role may see of them."""
-        return ()
+        """All: which of them may answer, the planner asks the role about each table."""
+        return self.catalog.rollups()
 
     def profile(self, table: TableName) -> Profile | None:
         return self.catalog.profile(table)

@@ -19,6 +19,18 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Materialization: TypeAlias = Literal["replace", "append", "upsert"]
 
 
+class RollupOptions(BaseModel):
+    """How a model's groups may answer other aggregations; ``rollup: true`` is the default of all.
+
+    Sums and means of floats depend on the order in which they are added: computed from groups,
+    their last digits differ from those computed from rows. ``floats: approximate`` allows that.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    floats: Literal["exact", "approximate"] = "exact"
+
+
 class Header(BaseModel):
     """Options of one model; every one is optional.
 
@@ -43,6 +55,16 @@ class Header(BaseModel):
     freshness: str | Mapping[str, object] | None = None
     profile: Literal["auto", "full", "basic", "off"] | None = None
     anomalies: Mapping[str, object] | None = None
+    rollup: RollupOptions | None = Field(
+        default=None, description="true, or {floats: approximate}: may answer other aggregations."
+    )
+
+    @field_validator("rollup", mode="before")
+    @classmethod
+    def _rollup_or_not(cls, value: object) -> object:
+        if isinstance(value, bool):
+            return {} if value else None
+        return value
 
     @field_validator("key", "partition_by", "owners", mode="before")
     @classmethod
@@ -57,6 +79,8 @@ class Header(BaseModel):
             raise ValueError("materialization upsert needs 'key', the columns that identify a row")
         if self.key and self.materialization != "upsert":
             raise ValueError("'key' is only used by materialization upsert")
+        if self.rollup is not None and self.materialization != "replace":
+            raise ValueError("a rollup is replaced as a whole: leave out 'materialization'")
         return self
 
 
@@ -129,6 +153,10 @@ def _explained(
     option = path[0] if path else "materialization" if "materialization" in lines else "key"
     spot = f"{where}:{lines.get(option, 1)}"
     if first["type"] == "extra_forbidden":
+        if len(path) > 1:
+            return UnknownName(
+                f"option of {option!r}", path[-1], RollupOptions.model_fields, where=spot
+            )
         return UnknownName("header option", option, Header.model_fields, where=spot)
     message = first["msg"].removeprefix("Value error, ")
     if not path:

@@ -15,6 +15,7 @@ from etl_platform.planner.binding import Binder
 from etl_platform.planner.columns import check_columns
 from etl_platform.planner.functions import TABLE_FUNCTIONS
 from etl_platform.planner.parsing import parse, place
+from etl_platform.planner.rollups.declared import check_rollup
 from etl_platform.planner.tables import Schema, check_tables, table_functions
 from etl_platform.transforms.header import Header, read_header
 from etl_platform.transforms.model import SqlModel
@@ -78,6 +79,8 @@ def load_models(
     try:
         for table in _in_order(inputs, drafts):
             draft, reads = drafts[table], inputs[table]
+            if draft.header.rollup is not None:
+                check_rollup(draft.tree, schema, f"{draft.where}:{draft.lines['rollup']}")
             columns: dict[str, str] | None = None
             if any(schema[name] is None for name in reads):
                 check_columns(draft.tree, schema, where=draft.where)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
+
 import dagster as dg
 import pytest
 
 from etl_platform.core.names import TableName
+from etl_platform.platform import Platform
 from etl_platform_tests.components.conftest import Project, Shop
 from etl_platform_tests.components.test_database_source import failures, source
 
@@ -203,3 +207,37 @@ def test_a_model_reads_a_python_assets_table_by_its_bare_key(project: Project) -
     result = project.materialize()
     assert result.success, failures(result)
     assert project.rows("marts.doubled") == [{"rate": 3.0}]
+
+
+def test_a_model_that_is_a_rollup_answers_queries_until_its_inputs_change(
+    project: Project, shop: Shop
+) -> None:
+    project.write("shop/defs.yaml", source())
+    project.write("marts/defs.yaml", models())
+    project.write(
+        "marts/by_day.sql",
+        "/*\nrollup: true\n*/\nSELECT customer_id, date_trunc('day', placed_at) AS day, "
+        "sum(amount) AS amount, count(*) AS orders FROM shop.orders GROUP BY ALL",
+    )
+    project.refresh()
+    assert project.materialize().success
+    sql = (
+        "SELECT date_trunc('month', placed_at) AS month, sum(amount) AS total "
+        "FROM shop.orders GROUP BY month"
+    )
+    platform = Platform(project.lake.settings)
+    planned = platform.plan(sql)
+    assert [t.table.sql for t in planned.inputs] == ["marts.by_day"]
+    found = platform.query(sql)
+    assert found.rows() == [(datetime(2024, 1, 1), Decimal("60.50"))]
+    shop.execute("INSERT INTO orders VALUES (4, 1, 100, '2024-01-03 10:00:00')")
+    assert project.materialize("shop/orders").success
+    stale = platform.plan(sql)
+    assert [t.table.sql for t in stale.inputs] == ["shop.orders"]
+    why = "rollup marts.by_day was made of shop.orders version 0, now 1"
+    assert why in [rule.why for rule in stale.rules]
+    assert platform.query(sql)["total"].to_list() == [Decimal("160.50")]
+    assert project.materialize("marts/by_day").success
+    assert [t.table.sql for t in platform.plan(sql).inputs] == ["marts.by_day"]
+    again = platform.query(sql)
+    assert (again.schema, again["total"].to_list()) == (found.schema, [Decimal("160.50")])

@@ -203,3 +203,81 @@ def test_a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_not(tmp_path
     assert load_models(tmp_path, {}) == ()
     with pytest.raises(ConfigError, match="there is no folder"):
         load_models(tmp_path / "nope", {})
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("SELECT carrier FROM air.flights", "the model has no GROUP BY"),
+        ("SELECT DISTINCT carrier, count(*) AS n FROM air.flights GROUP BY 1", "has DISTINCT"),
+        ("SELECT carrier, count(*) AS n FROM air.flights GROUP BY 1 LIMIT 5", "has LIMIT"),
+        ("SELECT carrier, count(*) n FROM air.flights GROUP BY 1 HAVING n > 1", "has HAVING"),
+        (
+            "SELECT carrier, count(*) AS n, row_number() OVER () AS i FROM air.flights GROUP BY 1",
+            "has a window",
+        ),
+        (
+            "SELECT carrier, random() < 1 AS r, count(*) AS n FROM air.flights GROUP BY ALL",
+            "RANDOM() is not the same in every run",
+        ),
+        (
+            "SELECT carrier, count(*) AS n FROM air.flights WHERE now() > '2020-01-01' GROUP BY 1",
+            "NOW() is not the same in every run",
+        ),
+        (
+            "SELECT name, count(*) n FROM air.flights f LEFT JOIN air.airlines l ON true GROUP BY 1",
+            "has an outer join",
+        ),
+        (
+            "SELECT carrier, count(*) AS n FROM (SELECT * FROM air.flights) GROUP BY 1",
+            "has a subquery",
+        ),
+        (
+            "WITH x AS (SELECT 1 AS i) SELECT i, count(*) AS n FROM x GROUP BY 1",
+            "has WITH",
+        ),
+        (
+            "SELECT md5(carrier) AS c, count(*) AS n FROM air.flights GROUP BY 1",
+            "MD5(carrier) is not understood",
+        ),
+        (
+            "SELECT carrier, count(*) AS n FROM air.flights GROUP BY 1 UNION ALL SELECT 'x', 1",
+            "is not one SELECT",
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_a_rollup_is_refused(tmp_path: Path, sql: str, reason: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, {"mart/x.sql": f"/*\ndescription: Sums\nrollup: true\n*/\n{sql}"})
+    assert refused.value.what.startswith(f"{tmp_path}/mart/x.sql:3: option 'rollup': ")
+    assert reason in refused.value.what
+    assert "leave out 'rollup'" in str(refused.value)
+
+
+def test_a_rollup_says_how_exact_it_is(tmp_path: Path) -> None:
+    sql = "SELECT carrier, count(*) AS n, median(dep_delay) AS m FROM air.flights GROUP BY ALL"
+    made = load(
+        tmp_path,
+        {
+            "mart/a.sql": f"/*\nrollup: true\n*/\n{sql}",
+            "mart/b.sql": f"/*\nrollup: {{floats: approximate}}\n*/\n{sql}",
+            "mart/c.sql": f"/*\nrollup: false\n*/\n{sql}",
+            "mart/d.sql": "/*\nrollup: true\n*/\nSELECT day, count(*) FROM api.weather GROUP BY 1",
+        },
+    )
+    found = {name: model.header.rollup for name, model in made.items()}
+    assert [r and r.floats for r in found.values()] == ["exact", "approximate", None, "exact"]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("rollup: {floats: nearly}", "floats"),
+        ("rollup: {exact: true}", "exact"),
+        ("rollup: true\nmaterialization: append", "a rollup is replaced as a whole"),
+    ],
+)
+def test_a_rollup_with_other_options_is_refused(tmp_path: Path, options: str, reason: str) -> None:
+    sql = "SELECT carrier, count(*) AS n FROM air.flights GROUP BY ALL"
+    with pytest.raises((ConfigError, UnknownName), match=reason):
+        load(tmp_path, {"mart/x.sql": f"/*\n{options}\n*/\n{sql}"})

@@ -35,6 +35,9 @@ class SqlModelsComponent(dg.Component, MakesTables, dg.Model, dg.Resolvable):
     and state, never from the lake, so that definitions load the same on an empty one. A table of a
     source that has not been asked yet is taken as it is written; any other unknown name is an
     error.
+
+    A model with ``rollup: true`` in its header also answers queries that aggregate the tables it
+    reads, by the same keys or by fewer; the query's plan says when, and why not.
     """
 
     folder: str = Field(

@@ -81,6 +81,11 @@ class ModelRun:
             schema_change="any" if mode is Mode.REPLACE else "evolve",
             profile=self.profile,
             descriptions=model.column_descriptions,
-            origin=Origin(versions, model.lineage or None, model.sql),
+            origin=Origin(
+                versions,
+                model.lineage or None,
+                model.sql,
+                rollup=None if model.header.rollup is None else model.header.rollup.floats,
+            ),
             extra=extra,
         )

@@ -1,0 +1,302 @@
+"""A SELECT that aggregates lake tables, taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from etl_platform.core.names import TableName
+from etl_platform.planner.rollups.expressions import conjuncts, has_aggregate, normal, text
+from etl_platform.planner.rollups.reasons import NotUsable
+from etl_platform.planner.tables import cte_of, table_name
+
+_SELECT = frozenset(
+    [
+        "expressions",
+        "from_",
+        "joins",
+        "where",
+        "group",
+        "having",
+        "order",
+        "limit",
+        "offset",
+        "distinct",
+        "kind",
+        "hint",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outer:
+    """A LEFT JOIN: its table, and the normal conditions of ON."""
+
+    table: TableName
+    on: tuple[exp.Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One column of the result: its alias, if it has one, and what it is.
+
+    ``value`` is None for an aggregate that is not understood, where that was allowed.
+    """
+
+    alias: str
+    value: exp.Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """An aggregation; every expression in normal form, columns by the full names of their tables.
+
+    Attributes:
+        tables: that are joined by inner joins; none stands there twice.
+        outer: tables joined by LEFT JOIN, in order.
+        where: conditions on single rows, those of inner joins included.
+        groups: what rows are grouped by; empty for one group of all rows.
+        outputs: the columns.
+        having, order, limit, offset: as in the statement; an int in ``order`` is a position.
+        distinct: SELECT DISTINCT.
+    """
+
+    tables: frozenset[TableName]
+    outer: tuple[Outer, ...]
+    where: tuple[exp.Expr, ...]
+    groups: tuple[exp.Expr, ...]
+    outputs: tuple[Output, ...]
+    having: exp.Expr | None = None
+    order: tuple[tuple[int | str | exp.Expr, exp.Ordered], ...] = ()
+    limit: exp.Expr | None = None
+    offset: exp.Expr | None = None
+    distinct: bool = False
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The texts of all columns that the conditions, keys and outputs are about."""
+        every = [*self.where, *self.groups, *(o.value for o in self.outputs if o.value)]
+        return frozenset(text(c) for one in every for c in one.find_all(exp.Column))
+
+
+def column(table: TableName, name: str) -> exp.Column:
+    """The normal form of a table's column."""
+    return exp.column(
+        exp.to_identifier(name.lower(), quoted=True), exp.to_identifier(table.sql, quoted=True)
+    )
+
+
+def table_of(node: exp.Column) -> TableName:
+    """The table of a normal column."""
+    return TableName.parse(node.table)
+
+
+def aggregates(select: exp.Select) -> bool:
+    """Whether a SELECT groups, at a glance."""
+    if select.args.get("group") is not None:
+        return True
+    return any(p.find(exp.AggFunc) is not None for p in select.expressions)
+
+
+def read_shape(
+    select: exp.Select,
+    columns_of: Callable[[TableName], Collection[str] | None],
+    *,
+    every_output: bool = True,
+) -> Shape:
+    """Take a SELECT apart.
+
+    Args:
+        select: as it was parsed; not changed.
+        columns_of: lower-case names of a table's columns, None for a table that is not known.
+        every_output: whether every aggregate has to be understood.
+
+    Raises:
+        NotUsable: it has a form that nothing is concluded from, with the reason.
+    """
+    for part, value in select.args.items():
+        if value and part not in _SELECT:
+            raise NotUsable(f"the statement has {part.strip('_').upper()}")
+    sources: dict[str, tuple[TableName, Collection[str]]] = {}
+    from_ = select.args.get("from_")
+    if not isinstance(from_, exp.From):
+        raise NotUsable("the statement reads no table")
+    inner = [_source(from_.this, sources, columns_of)]
+    outer: list[Outer] = []
+    where: list[exp.Expr] = []
+    names = _Names(sources, {})
+    for join in select.args.get("joins") or ():
+        side, kind = (str(join.args.get(part) or "").upper() for part in ("side", "kind"))
+        plain = side in ("", "LEFT") and kind in ("", "INNER", "CROSS", "OUTER")
+        if not plain or join.args.get("method") or join.args.get("using"):
+            raise NotUsable("a join is not INNER, CROSS or LEFT JOIN with ON")
+        table = _source(join.this, sources, columns_of)
+        on = join.args.get("on")
+        conditions = conjuncts(None if on is None else normal(on, names.column))
+        if side == "LEFT":
+            outer.append(Outer(table, tuple(conditions)))
+        else:
+            inner.append(table)
+            where += conditions
+    outputs = _outputs(select, names, every_output)
+    names.aliases = {o.alias.lower(): o.value for o in outputs if o.alias and o.value is not None}
+    condition = select.args.get("where")
+    if condition is not None:
+        where += conjuncts(normal(condition.this, names.column_or_alias))
+    having = select.args.get("having")
+    distinct = select.args.get("distinct")
+    if distinct is not None and distinct.args.get("on"):
+        raise NotUsable("the statement has DISTINCT ON")
+    if any(has_aggregate(part) for part in where):
+        raise NotUsable("WHERE names an aggregate")
+    return Shape(
+        frozenset(inner),
+        tuple(outer),
+        tuple(where),
+        _groups(select, outputs, names),
+        outputs,
+        None if having is None else normal(having.this, names.column_or_alias),
+        _order(select, names),
+        _count(select.args.get("limit"), exp.Limit),
+        _count(select.args.get("offset"), exp.Offset),
+        distinct is not None,
+    )
+
+
+@dataclass(slots=True)
+class _Names:
+    """What names mean: columns of the sources, aliases of the outputs."""
+
+    sources: Mapping[str, tuple[TableName, Collection[str]]]
+    aliases: Mapping[str, exp.Expr]
+
+    def column(self, node: exp.Column) -> exp.Expr:
+        name, qualifier = node.name.lower(), node.table.lower()
+        owners = [
+            table
+            for alias, (table, columns) in self.sources.items()
+            if name in columns
+            and (not qualifier or qualifier == alias)
+            and (not node.db or node.db.lower() == table.schema)
+        ]
+        if len(owners) != 1 or node.catalog:
+            raise NotUsable(f"{node.sql(dialect='duckdb')} is not a column of one of its tables")
+        return column(owners[0], name)
+
+    def column_or_alias(self, node: exp.Column) -> exp.Expr:
+        named = self.aliases.get(node.name.lower()) if not node.table else None
+        if named is None:
+            return self.column(node)
+        try:
+            found = self.column(node)
+        except NotUsable:
+            return named.copy()
+        if found != named:
+            raise NotUsable(f"{node.name} is a column and an alias")
+        return found
+
+
+def _source(
+    node: exp.Expr,
+    sources: dict[str, tuple[TableName, Collection[str]]],
+    columns_of: Callable[[TableName], Collection[str] | None],
+) -> TableName:
+    if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
+        raise NotUsable("it reads something that is not a table of the lake")
+    table = None if cte_of(node) is not None else table_name(node)
+    columns = None if table is None else columns_of(table)
+    plain = (
+        all(part in ("this", "db", "alias") or not value for part, value in node.args.items())
+        and not node.alias_column_names
+    )
+    if table is None or columns is None or not plain:
+        raise NotUsable(f"{node.alias_or_name} is not a plain table of the lake")
+    alias = node.alias_or_name.lower()
+    if alias in sources or any(table == other for other, _ in sources.values()):
+        raise NotUsable(f"{table} is joined with itself")
+    sources[alias] = (table, columns)
+    return table
+
+
+def _outputs(select: exp.Select, names: _Names, every: bool) -> tuple[Output, ...]:
+    found: list[Output] = []
+    for projection in select.expressions:
+        if isinstance(projection, exp.Star) or projection.is_star:
+            raise NotUsable("the statement has a star")
+        try:
+            value = normal(projection.unalias(), names.column)
+        except NotUsable:
+            if every or not has_aggregate(projection):
+                raise
+            value = None
+        alias = projection.alias if isinstance(projection, exp.Alias) else ""
+        found.append(Output(alias, value))
+    return tuple(found)
+
+
+def _groups(select: exp.Select, outputs: tuple[Output, ...], names: _Names) -> tuple[exp.Expr, ...]:
+    group = select.args.get("group")
+    if group is None:
+        return ()
+    if group.args.get("all") is True:
+        plain = [o.value for o in outputs if o.value is not None and not has_aggregate(o.value)]
+        return tuple({text(key): _group_key(key) for key in plain}.values())
+    if any(value for part, value in group.args.items() if part != "expressions"):
+        raise NotUsable("the statement has GROUPING SETS, ROLLUP or CUBE")
+    found: list[exp.Expr] = []
+    for node in group.expressions:
+        place = _position(node)
+        if place is None:
+            found.append(_group_key(normal(node, names.column_or_alias)))
+        else:
+            value = outputs[place - 1].value if 0 < place <= len(outputs) else None
+            if value is None:
+                raise NotUsable(f"GROUP BY {place} is no column")
+            found.append(_group_key(value))
+    return tuple({text(key): key for key in found}.values())
+
+
+def _group_key(node: exp.Expr) -> exp.Expr:
+    if node.find(exp.Column) is None or has_aggregate(node):
+        raise NotUsable(f"it groups by {text(node)}")
+    return node
+
+
+def _order(
+    select: exp.Select, names: _Names
+) -> tuple[tuple[int | str | exp.Expr, exp.Ordered], ...]:
+    order = select.args.get("order")
+    found: list[tuple[int | str | exp.Expr, exp.Ordered]] = []
+    for term in () if order is None else order.expressions:
+        node = term.this
+        place = _position(node)
+        alias = names.aliases.get(node.name.lower()) if isinstance(node, exp.Column) else None
+        if place is not None:
+            found.append((place, term))
+        elif isinstance(node, exp.Var) and node.name.upper() == "ALL":
+            found.append(("ALL", term))
+        elif alias is not None and isinstance(node, exp.Column) and not node.table:
+            found.append((alias, term))
+        else:
+            found.append((normal(node, names.column_or_alias), term))
+    return tuple(found)
+
+
+def _position(node: exp.Expr) -> int | None:
+    if isinstance(node, exp.Literal) and node.is_int:
+        return int(node.name)
+    return None
+
+
+def _count(node: exp.Expr | None, kind: type[exp.Expr]) -> exp.Expr | None:
+    """The number of LIMIT or OFFSET."""
+    if node is None:
+        return None
+    number = node.args.get("expression")
+    alone = not any(value for part, value in node.args.items() if part != "expression")
+    known = isinstance(number, exp.Literal | exp.Placeholder | exp.Parameter)
+    if type(node) is not kind or not alone or not known:
+        raise NotUsable("LIMIT or OFFSET is not a number")
+    return number.copy()
