@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from etl_platform.lakehouse import Lake, Receipt, TableInfo
     from etl_platform.metastore import Metastore, PastQuery
     from etl_platform.monitoring.status import TableStatus
+    from etl_platform.planner.advice.explanation import Explanation
     from etl_platform.planner.lineage import LineageGraph
+    from etl_platform.planner.lint import Finding
     from etl_platform.planner.plan import Plan
     from etl_platform.query import QueryTool
     from etl_platform.query.saved import SavedQueries
@@ -152,6 +154,25 @@ class Platform:
         from etl_platform.planner.lineage.recorded import recorded_lineage
 
         return recorded_lineage(self.lake, name, up=up, down=down, depth=depth)
+
+    def explain(
+        self,
+        sql: str,
+        params: Mapping[str, object] | Sequence[object] | None = None,
+        role: str | None = None,
+    ) -> Explanation:
+        """:meth:`plan`, with its operators, their expected rows, and what lint finds in it.
+
+        Raises: as :meth:`query`; nothing is run.
+        """
+        return self.query_tool.explain(sql, params, role)
+
+    def lint(self, sql: str, role: str | None = None) -> tuple[Finding, ...]:
+        """What in a query is probably not meant, or does more work than it has to.
+
+        Raises: as :meth:`query`; nothing is run.
+        """
+        return self.explain(sql, role=role).findings
 
     @cached_property
     def query_tool(self) -> QueryTool:

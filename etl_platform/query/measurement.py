@@ -29,7 +29,7 @@ _TOLD = {
 }
 """What DuckDB tells of an operator, and the word that stands before it here."""
 _SHOWN = 100
-_PLACES = re.compile(r"#\d+( AND #\d+)*")
+_PLACES = re.compile(r"#\d+((, | AND )#\d+)*")
 """Columns by number say nothing to people."""
 
 
@@ -107,7 +107,7 @@ def _operator(node: _Node, inputs: Sequence[TableInput]) -> Measured:
         return children[0]
     below = [name for child in children for name in child.tables]
     read = _read(str(about.get("Filename(s)") or ""), inputs)
-    detail = _detail(about)
+    detail = _detail(about, kind)
     if read is not None:
         below.append(read)
         detail = f"{read} {detail}".rstrip()
@@ -129,13 +129,14 @@ def _read(files: str, inputs: Sequence[TableInput]) -> str | None:
     return None
 
 
-def _detail(about: _Node) -> str:
+def _detail(about: _Node, kind: str) -> str:
     parts: list[str] = []
     for name, word in _TOLD.items():
         value = about.get(name)
-        text = " AND ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+        between = " AND " if name in ("Conditions", "Filters") else ", "
+        text = between.join(map(str, value)) if isinstance(value, list) else str(value or "")
         if text and not _PLACES.fullmatch(text):
-            parts.append(f"{word} {text}".strip())
+            parts.append(text if kind == "order_by" else f"{word} {text}".strip())
     text = " ".join(" ".join(parts).split())
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 

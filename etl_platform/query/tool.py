@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from etl_platform.lakehouse.lake import Lake
+    from etl_platform.planner.advice.explanation import Explanation
 
 _RECORDED = 100_000
 
@@ -168,6 +169,15 @@ class QueryTool:
             outcome = {"status": _status(error), "error": recordable(str(error))}
             self._record(record, began, None, outcome)
             raise
+
+    def explain(self, sql: str, params: Params = None, role: str | None = None) -> Explanation:
+        """:meth:`plan`, with its operators, their expected rows, and what lint finds in it.
+
+        Raises: as :meth:`plan`.
+        """
+        from etl_platform.planner.advice.explanation import explanation
+
+        return explanation(self.plan(sql, params, role), self._catalog)
 
     def _planned(self, sql: str, params: Params, policy: Role | None, asked: str | None) -> Plan:
         check_read_only(sql)

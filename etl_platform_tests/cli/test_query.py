@@ -66,7 +66,7 @@ def test_pages_follow_each_other_by_cursor(shop: Platform, etl: Etl) -> None:
 
 def test_a_plan_is_explained_and_not_run(shop: Platform, etl: Etl) -> None:
     told = etl("explain", "SELECT qty FROM shop.orders WHERE id < 7").stdout
-    assert "reads shop.orders version 0: 1 of 1 files, 250 rows" in told
+    assert "scan shop.orders version 0: 1 of 1 files, 250 of 250 rows" in told
     assert "- prune files: " in told
     plan = json.loads(etl("explain", "SELECT * FROM shop.orders", "--json").stdout)
     assert [one["table"] for one in plan["inputs"]] == ["shop.orders"]

@@ -76,12 +76,3 @@ def finding(
         node = node.parent
     line, column = min(places, default=(0, 0))
     return Finding(code, severity, line, column, message, fix)
-
-
-def shown(node: exp.Expr) -> str:
-    """An expression as people write it: without quotes and schema, on one line, not too long."""
-    bare = node.copy()
-    for name in bare.find_all(exp.Identifier):
-        name.set("quoted", None)
-    text = " ".join(bare.sql(dialect="duckdb", comments=False).split())
-    return text if len(text) <= 80 else f"{text[:77]}..."

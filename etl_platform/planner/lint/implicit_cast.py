@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 from sqlglot import exp
 
 from etl_platform.planner.advice.blocks import Block
-from etl_platform.planner.lint.finding import Finding, Statement, finding, shown
+from etl_platform.planner.lint.finding import Finding, Statement, finding
+from etl_platform.planner.text import shown
 
 CODE = "implicit-cast"
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.In, exp.Between)

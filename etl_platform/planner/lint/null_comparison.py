@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from etl_platform.planner.lint.finding import Finding, Statement, finding, shown
+from etl_platform.planner.lint.finding import Finding, Statement, finding
+from etl_platform.planner.text import shown
 
 CODE = "null-comparison"
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from etl_platform.planner.advice.blocks import Block
-from etl_platform.planner.lint.finding import Finding, Statement, finding, shown
+from etl_platform.planner.lint.finding import Finding, Statement, finding
+from etl_platform.planner.text import shown
 
 CODE = "outer-join-undone"
 _REJECT_NULL = (
