@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from etl_platform.core.names import TableName
+from etl_platform.lakehouse import External
 from etl_platform_tests.components.conftest import Project, Shop
 from etl_platform_tests.servers.postgres import PostgresDatabase
 
@@ -49,6 +50,10 @@ def test_a_materialisation_tells_rows_columns_version_stages_and_profile(
     metadata = event.metadata
     assert metadata["dagster/row_count"].value == 3
     assert metadata["source_row_count"].value == 3
+    origin = project.lake.origin(TableName.parse("shop.orders"))
+    assert origin is not None
+    assert origin.source == External("shop", "sqlite", "orders")
+    assert origin.source_columns == ("id", "customer_id", "amount", "placed_at")
     schema = metadata["dagster/column_schema"].value
     assert isinstance(schema, dg.TableSchema)
     assert [column.name for column in schema.columns] == [

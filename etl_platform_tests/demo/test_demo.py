@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from etl_platform.core.names import TableName
+from etl_platform.planner.lineage.recorded import read_atlas
 from etl_platform_tests.demo.working_copy import WorkingCopy
 
 ASSETS = {
@@ -24,6 +27,8 @@ ASSETS = {
     "marts.weather_impact": 21,
     "marts.worst_days": 60,
 }
+COUNTS_OF_ROWS = {"flights", "scheduled"}
+"""The columns of models that come from no column."""
 COLUMNS = ("asset", "rows", "passed", "failed", "quarantined", "seconds", "version")
 
 
@@ -54,3 +59,28 @@ def test_the_demo_blocks_quarantines_and_warns_and_publishes_everything_in_the_e
         "WHERE tailnum NOT IN (SELECT tailnum FROM nyc.planes)"
     )
     assert unknown.item() == 50_094
+    check_lineage(copy)
+
+
+def check_lineage(copy: WorkingCopy) -> None:
+    """Columns of models are traced to the source, but counts of rows; Dagster is told the same."""
+    lake = copy.platform().lake
+    atlas = read_atlas(lake)
+    with dg.DagsterInstance.from_config(str(copy.home)) as instance:
+        for table in (TableName.parse(name) for name in ASSETS if name.startswith("marts.")):
+            origin = lake.origin(table)
+            assert origin is not None
+            assert origin.columns is not None
+            event = instance.get_latest_materialization_event(dg.AssetKey(table.key))
+            assert event is not None
+            assert event.asset_materialization is not None
+            told = event.asset_materialization.metadata["dagster/column_lineage"].value
+            assert isinstance(told, dg.TableColumnLineage)
+            assert origin.columns == {
+                column: tuple((TableName.from_key(d.asset_key.path), d.column_name) for d in deps)
+                for column, deps in told.deps_by_column.items()
+            }
+            for column in lake.schema(table).names:
+                graph = atlas.graph(table.sql, column, down=False)
+                roots = {node.name for node in graph.nodes if node.kind == "source"}
+                assert bool(roots) is (column not in COUNTS_OF_ROWS), f"{table}.{column}"
