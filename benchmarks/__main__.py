@@ -17,6 +17,7 @@ NAMES = (
     "loading",
     "extraction",
     "extraction_mariadb",
+    "indexes",
     "isolation",
     "anomalies",
     "planning",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pymysql
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
 from etl_platform.sources.database import Database
 from etl_platform.sources.database.advice import advise
@@ -92,6 +93,11 @@ def test_only_temporary_copies_are_changed_and_none_is_left(
     changes = [text for text in sent if text.startswith(changing)]
     assert changes
     assert all("advice_shop.etl_copy_" in text.partition(" SELECT ")[0] for text in changes)
+    (copy,) = {text.split()[3] for text in changes if text.startswith("CREATE ")}
+    with source.session() as one, source.session() as other:  # as many as advice had
+        for session in (one, other):
+            with pytest.raises(ProgrammingError, match="doesn't exist"):
+                session.exec_driver_sql(f"SELECT 1 FROM {copy}")
 
 
 def test_a_name_of_a_with_is_not_taken_for_the_table(source: Database) -> None:

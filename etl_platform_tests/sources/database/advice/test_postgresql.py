@@ -148,6 +148,21 @@ def test_a_user_who_does_not_own_the_table_is_told_so(filled: PostgresDatabase) 
     filled.execute("DROP OWNED BY advice_reader", "DROP ROLE advice_reader")
 
 
+def test_partitioned_tables_and_views_get_none(postgres: PostgresDatabase) -> None:
+    postgres.execute(
+        "CREATE TABLE parts (a int, b int) PARTITION BY RANGE (a)",
+        "CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10000)",
+        "INSERT INTO parts SELECT n, n FROM generate_series(1, 5000) n",
+        "CREATE VIEW seen AS SELECT * FROM parts",
+        "ANALYZE parts",
+    )
+    database = Database("shop", postgres.url)
+    for name in ("parts", "seen"):
+        advice = advise(database, [f"SELECT * FROM {name} WHERE b = 3"], build=True)
+        assert advice.suggestions == ()
+    database.close()
+
+
 def test_tables_without_statistics_are_told_of(
     postgres: PostgresDatabase,
 ) -> None:
