@@ -13,8 +13,10 @@ from etl_platform.metastore.records import (
     QueryRecord,
     ReceiptRecord,
     SavedQueryRecord,
+    StreamBatchRecord,
 )
 from etl_platform.metastore.store import Metastore
+from etl_platform.metastore.streams import StreamLog
 
 __all__ = [
     "AuditRecord",
@@ -30,4 +32,6 @@ __all__ = [
     "QueryRecord",
     "ReceiptRecord",
     "SavedQueryRecord",
+    "StreamBatchRecord",
+    "StreamLog",
 ]

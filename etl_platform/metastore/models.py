@@ -222,3 +222,24 @@ class MetricFeedback(Base):
     until: Mapped[datetime | None]
     note: Mapped[str | None]
     said_at: Mapped[datetime]
+
+
+class StreamBatch(Base):
+    """Which messages of a stream one partition of its asset holds."""
+
+    __tablename__ = "stream_batches"
+    __table_args__ = (
+        UniqueConstraint("stream", "kind", "number", name="stream_batches_once"),
+        UniqueConstraint("stream", "key", name="stream_batches_key"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    stream: Mapped[str]
+    kind: Mapped[str]
+    number: Mapped[int]
+    key: Mapped[str]
+    ranges: Mapped[str]
+    incarnation: Mapped[str]
+    cut_at: Mapped[datetime]
+    merged_into: Mapped[str | None]
+    note: Mapped[str | None]

@@ -185,3 +185,25 @@ class MetricFeedbackRecord(Record):
     until: AwareDatetime | None = None
     note: str | None = None
     said_at: AwareDatetime = Field(default_factory=now)
+
+
+class StreamBatchRecord(Record):
+    """Which messages of a stream one partition of its asset holds.
+
+    ``kind`` is ``batch`` for what was cut from the stream, numbered without gaps in the order of
+    positions, or ``merged`` for a time partition that holds several batches, numbered as the last
+    of them. ``key`` is the Dagster partition; ``ranges`` is JSON, see
+    :func:`etl_platform.sources.stream.to_json`; ``incarnation`` is that of the stream.
+    ``merged_into`` is the key of the partition that holds the batch now. ``note`` tells what
+    people have to know of it: messages that retention took, a stream that was made again.
+    """
+
+    stream: str
+    kind: Literal["batch", "merged"] = "batch"
+    number: int
+    key: str
+    ranges: str
+    incarnation: str = ""
+    cut_at: AwareDatetime = Field(default_factory=now)
+    merged_into: str | None = None
+    note: str | None = None

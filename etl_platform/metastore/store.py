@@ -14,6 +14,7 @@ from etl_platform.metastore.records import (
     QueryRecord,
     ReceiptRecord,
 )
+from etl_platform.metastore.streams import StreamLog
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -181,6 +182,11 @@ class Metastore:
     def decisions(self) -> DecisionLog:
         """Which engine did which work, and how it went."""
         return DecisionLog(self._engine)
+
+    @property
+    def streams(self) -> StreamLog:
+        """Which messages of a stream belong to which partition."""
+        return StreamLog(self._engine)
 
     @property
     def metrics(self) -> MetricLog:
