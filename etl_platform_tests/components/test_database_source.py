@@ -196,6 +196,12 @@ def test_a_query_is_an_asset_with_its_parameters_bound(project: Project, shop: S
     project.refresh()
     assert project.materialize("shop/big_orders").success
     assert [row["id"] for row in project.rows("shop.big_orders")] == [2, 3]
+    origin = project.lake.origin(TableName.parse("shop.big_orders"))
+    assert origin is not None
+    assert (str(origin.source), origin.source_columns) == (
+        "shop:query big_orders",
+        ("id", "amount"),
+    )
 
 
 def test_a_blocking_rule_keeps_the_last_good_version_until_the_source_is_repaired(

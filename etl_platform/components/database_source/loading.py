@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -129,8 +129,7 @@ class Load:
                 description="Rows to read in the source",
                 metadata=extra,
             )
-        origin = self._origin(database, reading)
-        publication = self._publication(context, reading.source, extra, origin)
+        publication = self._publication(context, reading.source, extra)
         if publication.mode == "upsert":
             # Another watermark is other work: a retry after a part is not that part again.
             batch = f"{batch_of(context.run, None)}/after {extraction.after}"
@@ -156,7 +155,11 @@ class Load:
                     stream = prefix.until_fault(stream)
                 if self._marks is not None:
                     stream = with_mark(stream, self._marks)
-                told = replace(publication, outcome=partial(engine_metadata, attempt))
+                told = replace(
+                    publication,
+                    origin=self._origin(database, reading, reader.schema.names),
+                    outcome=partial(engine_metadata, attempt),
+                )
                 with ExitStack() as splitting:
                     rows_kept: object = stream
                     if apart is not None:
@@ -210,7 +213,6 @@ class Load:
         context: dg.AssetExecutionContext,
         source: SourceTable | None,
         extra: Mapping[str, dg.MetadataValue],
-        origin: Origin,
     ) -> Publication:
         from etl_platform.lakehouse import Mode
 
@@ -226,19 +228,17 @@ class Load:
             watermark=options.incremental.cursor if options.incremental else None,
             schema_change="any" if follows else "evolve",
             profile=options.profile,
-            origin=origin,
             descriptions=comments,
             extra=extra,
         )
 
-    def _origin(self, database: Database, reading: Reading) -> Origin:
+    def _origin(self, database: Database, reading: Reading, columns: Sequence[str]) -> Origin:
         from etl_platform.lakehouse import External, Origin
 
         table = reading.source
         name = f"query {self.table.name}" if table is None else table.full_name
-        columns = () if table is None else tuple(column.name for column in table.columns)
         source = External(database.name, database.dialect.name, name)
-        return Origin(source=source, source_columns=columns)
+        return Origin(source=source, source_columns=tuple(columns))
 
     def _mode(self, context: dg.AssetExecutionContext) -> str:
         """How the rows meet those there are. A full refresh does not empty a table whose deleted
