@@ -9,8 +9,9 @@ from sqlglot import exp
 
 from etl_platform.core.names import TableName
 from etl_platform.planner.rollups.expressions import text
+from etl_platform.planner.rollups.names import table_of
 from etl_platform.planner.rollups.reasons import NotUsable, Stage
-from etl_platform.planner.rollups.shape import Shape, table_of
+from etl_platform.planner.rollups.shape import Shape
 
 _YEARS = frozenset({"YEAR", "DECADE", "CENTURY", "MILLENNIUM"})
 _MONTHS = _YEARS | {"QUARTER", "MONTH"}
@@ -89,7 +90,7 @@ class Cover:
             unit, moment = exp.var("DAY"), node.this
         else:
             return None
-        if unit is None:
+        if not isinstance(unit, exp.Var):
             return None
         for finer, reach in _COARSER.items():
             for cut in _cut(moment, finer):

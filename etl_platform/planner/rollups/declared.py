@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from etl_platform.core.errors import ConfigError
 from etl_platform.planner.rollups.reasons import NotUsable
-from etl_platform.planner.rollups.shape import read_shape
+from etl_platform.planner.rollups.shape import read_rollup
 from etl_platform.planner.tables import Schema, table_name, table_references
 
 _CHANGING_TYPES = (
@@ -72,9 +72,7 @@ def _reason(tree: exp.Query, columns: Schema) -> str | None:
         return None
     lower = {t: frozenset(n.lower() for n in names or ()) for t, names in known.items()}
     try:
-        shape = read_shape(tree, lower.get, every_output=False)
+        read_rollup(tree, lower.get)
     except NotUsable as reason:
         return reason.reason
-    if not shape.groups:
-        return "the model groups by nothing"
     return None

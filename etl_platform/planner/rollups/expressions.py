@@ -26,6 +26,7 @@ _UNDERSTOOD = (
     *(exp.Distinct, exp.Placeholder, exp.Parameter, exp.Filter, exp.Where),
     *AGGREGATES,
 )
+_CAST = ("this", "to")
 _PARTS: dict[type[exp.Expr], str] = {
     exp.Year: "YEAR",
     exp.Quarter: "QUARTER",
@@ -61,9 +62,9 @@ def normal(node: exp.Expr, resolve: Callable[[exp.Column], exp.Expr]) -> exp.Exp
     part = _PARTS.get(type(node))
     if part is not None:
         node = exp.Extract(this=exp.var(part), expression=node.this.copy())
-    if isinstance(node, exp.Cast) and type(node) is exp.Cast and not node.args.get("format"):
+    if type(node) is exp.Cast:
         to = node.args["to"]
-        if to.args.get("nested") or to.find(exp.Expr) is None:
+        if to.args.get("nested") or any(v for k, v in node.args.items() if k not in _CAST):
             raise _odd(node)
         return exp.Cast(this=normal(node.this, resolve), to=to.copy())
     if isinstance(node, exp.Count) and _counts_rows(node):

@@ -40,7 +40,7 @@ def rewritten(
     """The statement over the rollup: the same rows, names and types.
 
     Args:
-        wanted: the statement.
+        wanted: the statement; all tables of the rollup are among its inner ones.
         named: names and types of its columns.
         kept: the rollup.
         tables: columns and types of the statement's tables.
@@ -50,9 +50,6 @@ def rewritten(
         NotUsable: the rollup cannot answer, with the reason.
     """
     rollup = kept.shape
-    missing = rollup.tables - wanted.tables
-    if missing:
-        raise NotUsable(f"{kept.table} is also made of {min(missing)}", Stage.TABLES)
     for condition in rollup.where:
         if not implied(condition, wanted.where):
             raise NotUsable(f"{kept.table} only has rows with {_shown(condition)}", Stage.ROWS)

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from etl_platform.core.names import TableName
 from etl_platform.planner.rollups.expressions import conjuncts, has_aggregate, normal, text
+from etl_platform.planner.rollups.names import Names, add_source
 from etl_platform.planner.rollups.reasons import NotUsable
-from etl_platform.planner.tables import cte_of, table_name
 
 _SELECT = frozenset(
-    [
-        "expressions",
-        "from_",
-        "joins",
-        "where",
-        "group",
-        "having",
-        "order",
-        "limit",
-        "offset",
-        "distinct",
-        "kind",
-        "hint",
-    ]
+    {"expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset"}
+    | {"distinct"}
 )
 
 
@@ -47,6 +35,11 @@ class Output:
 
     alias: str
     value: exp.Expr | None
+
+    @property
+    def name(self) -> str:
+        """The column's name; empty where only DuckDB can tell."""
+        return self.alias or (self.value.name if isinstance(self.value, exp.Column) else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +74,6 @@ class Shape:
         return frozenset(text(c) for one in every for c in one.find_all(exp.Column))
 
 
-def column(table: TableName, name: str) -> exp.Column:
-    """The normal form of a table's column."""
-    return exp.column(
-        exp.to_identifier(name.lower(), quoted=True), exp.to_identifier(table.sql, quoted=True)
-    )
-
-
-def table_of(node: exp.Column) -> TableName:
-    """The table of a normal column."""
-    return TableName.parse(node.table)
-
-
 def aggregates(select: exp.Select) -> bool:
     """Whether a SELECT groups, at a glance."""
     if select.args.get("group") is not None:
@@ -123,16 +104,16 @@ def read_shape(
     from_ = select.args.get("from_")
     if not isinstance(from_, exp.From):
         raise NotUsable("the statement reads no table")
-    inner = [_source(from_.this, sources, columns_of)]
+    inner = [add_source(from_.this, sources, columns_of)]
     outer: list[Outer] = []
     where: list[exp.Expr] = []
-    names = _Names(sources, {})
+    names = Names(sources, {})
     for join in select.args.get("joins") or ():
         side, kind = (str(join.args.get(part) or "").upper() for part in ("side", "kind"))
         plain = side in ("", "LEFT") and kind in ("", "INNER", "CROSS", "OUTER")
         if not plain or join.args.get("method") or join.args.get("using"):
             raise NotUsable("a join is not INNER, CROSS or LEFT JOIN with ON")
-        table = _source(join.this, sources, columns_of)
+        table = add_source(join.this, sources, columns_of)
         on = join.args.get("on")
         conditions = conjuncts(None if on is None else normal(on, names.column))
         if side == "LEFT":
@@ -165,62 +146,24 @@ def read_shape(
     )
 
 
-@dataclass(slots=True)
-class _Names:
-    """What names mean: columns of the sources, aliases of the outputs."""
+def read_rollup(
+    select: exp.Select, columns_of: Callable[[TableName], Collection[str] | None]
+) -> Shape:
+    """:func:`read_shape` of a SELECT whose rows are the groups of its tables, each of them once.
 
-    sources: Mapping[str, tuple[TableName, Collection[str]]]
-    aliases: Mapping[str, exp.Expr]
+    An aggregate that is not understood is a column that answers nothing.
 
-    def column(self, node: exp.Column) -> exp.Expr:
-        name, qualifier = node.name.lower(), node.table.lower()
-        owners = [
-            table
-            for alias, (table, columns) in self.sources.items()
-            if name in columns
-            and (not qualifier or qualifier == alias)
-            and (not node.db or node.db.lower() == table.schema)
-        ]
-        if len(owners) != 1 or node.catalog:
-            raise NotUsable(f"{node.sql(dialect='duckdb')} is not a column of one of its tables")
-        return column(owners[0], name)
-
-    def column_or_alias(self, node: exp.Column) -> exp.Expr:
-        named = self.aliases.get(node.name.lower()) if not node.table else None
-        if named is None:
-            return self.column(node)
-        try:
-            found = self.column(node)
-        except NotUsable:
-            return named.copy()
-        if found != named:
-            raise NotUsable(f"{node.name} is a column and an alias")
-        return found
+    Raises:
+        NotUsable: it leaves groups out, adds to them, or has none.
+    """
+    shape = read_shape(select, columns_of, every_output=False)
+    more = (shape.outer, shape.having, shape.limit, shape.offset, shape.distinct)
+    if any(part not in (None, (), False) for part in more) or not shape.groups:
+        raise NotUsable("its rows are not the groups of its tables")
+    return shape
 
 
-def _source(
-    node: exp.Expr,
-    sources: dict[str, tuple[TableName, Collection[str]]],
-    columns_of: Callable[[TableName], Collection[str] | None],
-) -> TableName:
-    if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
-        raise NotUsable("it reads something that is not a table of the lake")
-    table = None if cte_of(node) is not None else table_name(node)
-    columns = None if table is None else columns_of(table)
-    plain = (
-        all(part in ("this", "db", "alias") or not value for part, value in node.args.items())
-        and not node.alias_column_names
-    )
-    if table is None or columns is None or not plain:
-        raise NotUsable(f"{node.alias_or_name} is not a plain table of the lake")
-    alias = node.alias_or_name.lower()
-    if alias in sources or any(table == other for other, _ in sources.values()):
-        raise NotUsable(f"{table} is joined with itself")
-    sources[alias] = (table, columns)
-    return table
-
-
-def _outputs(select: exp.Select, names: _Names, every: bool) -> tuple[Output, ...]:
+def _outputs(select: exp.Select, names: Names, every: bool) -> tuple[Output, ...]:
     found: list[Output] = []
     for projection in select.expressions:
         if isinstance(projection, exp.Star) or projection.is_star:
@@ -236,7 +179,7 @@ def _outputs(select: exp.Select, names: _Names, every: bool) -> tuple[Output, ..
     return tuple(found)
 
 
-def _groups(select: exp.Select, outputs: tuple[Output, ...], names: _Names) -> tuple[exp.Expr, ...]:
+def _groups(select: exp.Select, outputs: tuple[Output, ...], names: Names) -> tuple[exp.Expr, ...]:
     group = select.args.get("group")
     if group is None:
         return ()
@@ -265,7 +208,7 @@ def _group_key(node: exp.Expr) -> exp.Expr:
 
 
 def _order(
-    select: exp.Select, names: _Names
+    select: exp.Select, names: Names
 ) -> tuple[tuple[int | str | exp.Expr, exp.Ordered], ...]:
     order = select.args.get("order")
     found: list[tuple[int | str | exp.Expr, exp.Ordered]] = []

@@ -19,7 +19,7 @@ from etl_platform.planner.plan import Applied
 from etl_platform.planner.rollups.binding import bound
 from etl_platform.planner.rollups.matching import Kept, rewritten
 from etl_platform.planner.rollups.reasons import NotUsable, Stage
-from etl_platform.planner.rollups.shape import Shape, read_shape
+from etl_platform.planner.rollups.shape import Shape, read_rollup, read_shape
 from etl_platform.planner.rollups.splicing import Region, regions, spliced
 from etl_platform.planner.tables import tables_of
 
@@ -99,7 +99,8 @@ def _answer(draft: Draft, place: Region, known: tuple[Rollup, ...]) -> tuple[Kep
         try:
             missing = rollup.inputs.keys() - wanted.tables
             if missing:
-                raise NotUsable(f"{rollup.table} is also made of {min(missing)}", Stage.TABLES)
+                others = "other tables" if draft.policy is not None else str(min(missing))
+                raise NotUsable(f"{rollup.table} is also made of {others}", Stage.TABLES)
             kept = _kept(rollup, snapshot, names)
             shared = len(kept.shape.columns & wanted.columns)
             if columns is None:
@@ -136,7 +137,10 @@ def _kept(rollup: Rollup, snapshot: Snapshot, names: Mapping[TableName, tuple[st
     shape, columns = _shape(rollup.sql, known), _types(snapshot)
     if isinstance(shape, str):
         raise NotUsable(f"{rollup.table}: {shape}", Stage.TABLES)
-    if len(columns) != len(shape.outputs):
+    if len(columns) != len(shape.outputs) or any(
+        output.name.lower() not in ("", name.lower())
+        for output, name in zip(shape.outputs, columns, strict=True)
+    ):
         raise NotUsable(f"{rollup.table} has other columns than its SQL", Stage.TABLES)
     return Kept(rollup.table, shape, columns, rollup.floats)
 
@@ -149,7 +153,7 @@ def _shape(sql: str, known: _Known) -> Shape | str:
     if not isinstance(tree, exp.Select):
         return "it is not one SELECT"
     try:
-        return read_shape(tree, columns.get, every_output=False)
+        return read_rollup(tree, columns.get)
     except NotUsable as reason:
         return reason.reason
 
