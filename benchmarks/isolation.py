@@ -18,6 +18,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measure import DATA
 from etl_platform.core.errors import LimitExceeded, QueryCancelled
 from etl_platform.core.names import TableName
 from etl_platform.core.settings import Settings
@@ -28,6 +29,7 @@ from etl_platform.planner.planning import plan
 from etl_platform.planner.policy import Limits
 from etl_platform.query import QueryTool
 from etl_platform.query.execution import execute
+from etl_platform.query.isolation import RUNNING
 from etl_platform.query.session import confined
 
 LINES = TableName("shop", "lines")
@@ -35,6 +37,10 @@ SQL = "SELECT id % 10 AS d, count(*) AS n, sum(id) AS s FROM shop.lines GROUP BY
 RUNAWAY = (
     "SELECT count(DISTINCT md5(a.id::VARCHAR || b.id)) AS n FROM shop.lines a, shop.lines b "
     "WHERE (a.id * b.id) % 3 = 1"
+)
+LINEITEM = (
+    "SELECT count(DISTINCT md5(a.l_comment || b.l_comment)) AS n "
+    "FROM tpch.lineitem a, tpch.lineitem b"
 )
 ROWS = 1_000_000
 
@@ -48,7 +54,8 @@ def main(runs: int) -> None:
         table = Table("", "median ms", "", title="a query of its own process", title_justify="left")
         _cost(lake, Path(folder), table, max(20, 4 * runs))
         _repeated(tool, table, max(40, 8 * runs))
-        _stopped(tool, table, runs)
+        _stopped(tool, table, runs, "a runaway query", RUNAWAY)
+        _lineitem_stopped(Path(folder), table, runs)
         Console(width=110).print(table)
 
 
@@ -66,13 +73,16 @@ def _cost(lake: Lake, folder: Path, table: Table, runs: int) -> None:
 
     here()
     apart()
-    took: dict[str, list[float]] = {"here": [], "apart": []}
+    took: dict[str, list[float]] = {"here": [], "apart": [], "at once": []}
     for _ in range(runs):
-        took["here"].append(_ms(here))
-        took["apart"].append(_ms(apart))
-    first, second = (statistics.median(took[name]) for name in ("here", "apart"))
+        for name, work in (("here", here), ("apart", apart)):
+            time.sleep(0.1)  # as between the queries of a person; a process is ready by then
+            took[name].append(_ms(work))
+        took["at once"].append(_ms(apart))
+    first, second, third = (statistics.median(took[name]) for name in took)
     table.add_row("in a session of this process", f"{first:.1f}", "")
     table.add_row("in a process of its own", f"{second:.1f}", f"{second - first:+.1f} ms per query")
+    table.add_row("... right after another", f"{third:.1f}", f"{third - first:+.1f} ms per query")
 
 
 def _repeated(tool: QueryTool, table: Table, runs: int) -> None:
@@ -81,7 +91,7 @@ def _repeated(tool: QueryTool, table: Table, runs: int) -> None:
     table.add_row("repeated, from the kept result", f"{statistics.median(took):.1f}", "")
 
 
-def _stopped(tool: QueryTool, table: Table, runs: int) -> None:
+def _stopped(tool: QueryTool, table: Table, runs: int, name: str, sql: str) -> None:
     after: list[float] = []
     held: list[int] = []
     left: list[int] = []
@@ -97,31 +107,42 @@ def _stopped(tool: QueryTool, table: Table, runs: int) -> None:
         timer = threading.Timer(2, stop)
         timer.start()
         try:
-            tool.ask(RUNAWAY, cancel=cancel)
+            tool.ask(sql, cancel=cancel)
         except (QueryCancelled, LimitExceeded):
             timer.join()
             after.append((time.perf_counter() - asked[0]) * 1000)
             left.append(_memory())
     if after:
         told = f"{max(held) / 1e6:,.0f} MB held before, {max(left) / 1e6:,.0f} MB after"
-        table.add_row(
-            "a runaway query is gone after cancel", f"{statistics.median(after):.0f}", told
-        )
+        table.add_row(f"{name} is gone after cancel", f"{statistics.median(after):.0f}", told)
     over: list[float] = []
     for _ in range(runs):
         began = time.perf_counter()
         try:
-            tool.ask(RUNAWAY, limits=Limits(seconds=1))
+            tool.ask(sql, limits=Limits(seconds=1))
         except LimitExceeded:
             over.append((time.perf_counter() - began) * 1000 - 1000)
     if over:
-        table.add_row("... and after its limit of 1 s", f"{statistics.median(over):.0f}", "")
+        told = f"{_memory() / 1e6:,.0f} MB after"
+        table.add_row("... and after its limit of 1 s", f"{statistics.median(over):.0f}", told)
+
+
+def _lineitem_stopped(folder: Path, table: Table, runs: int) -> None:
+    """TPC-H's largest table, at scale factor 1, crossed with itself."""
+    root = (DATA / "planning" / "lake").absolute()
+    lake = Lake(settings=Settings(lake_uri=str(root), temp_dir=f"{folder}/lineitem"))
+    if not lake.exists(TableName("tpch", "lineitem")):
+        table.add_row("lineitem crossed with itself", "", "first: python -m benchmarks planning")
+        return
+    tool = QueryTool(lake, Metastore.open(f"sqlite:///{folder}/lineitem.db"))
+    _stopped(tool, table, runs, "lineitem crossed with itself", LINEITEM)
 
 
 def _memory() -> int:
-    """Resident bytes of the processes that queries run in; the one that forks them is not one."""
+    """Resident bytes of the processes that queries run in, not of those that wait for one."""
     servers = psutil.Process().children()
-    return sum(p.memory_info().rss for s in servers for p in s.children())
+    queries = [p for s in servers for p in s.children() if p.name() == RUNNING]
+    return sum(p.memory_info().rss for p in queries)
 
 
 def _ms(work: Callable[[], object]) -> float:
