@@ -70,7 +70,7 @@ class Choosing:
             if not possible:
                 continue
             (plan,) = self._planner.explain([self._statements[number]], possible)
-            wanted.update((index, None) for index in possible if index in plan.used)
+            wanted.update((index, None) for index in possible if index in plan.used | plan.wanted)
         return self._needed(self._covered(self._needed(list(wanted))))
 
     def gains(self, index: Index, chosen: Sequence[Index]) -> tuple[Gain, ...]:
@@ -91,12 +91,18 @@ class Choosing:
         )
 
     def _needed(self, wanted: Iterable[Index]) -> tuple[Index, ...]:
-        indexes = list(wanted)
+        indexes: list[Index] = list(wanted)
         while indexes:
             current = self.plans(indexes)
-            used = frozenset[object]().union(*(plan.used for plan in current))
-            if unused := [index for index in indexes if index not in used]:
-                indexes = [index for index in indexes if index not in unused]
+            wanted_by = {index for plan in current for index in (*plan.used, *plan.wanted)}
+            if any(index not in wanted_by for index in indexes):
+                indexes = [index for index in indexes if index in wanted_by]
+                continue
+            used = {index for plan in current for index in plan.used}
+            disputed = [index for index in indexes if index not in used]
+            if disputed:  # one at a time: without the widest the plans may agree on another
+                widest = max(disputed, key=_width)
+                indexes = [index for index in indexes if index != widest]
                 continue
             worth = {index: self._worth(index, indexes, current) for index in indexes}
             least = min(indexes, key=lambda index: worth[index])
@@ -140,3 +146,7 @@ class Choosing:
 
     def _tables(self, number: int) -> frozenset[object]:
         return frozenset(use.table.id for use in self._uses[number])
+
+
+def _width(index: Index) -> int:
+    return len(index.keys) + len(index.include)

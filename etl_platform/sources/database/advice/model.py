@@ -83,12 +83,14 @@ class Explained:
     """The database's plan of one statement.
 
     ``accesses`` says how each table is read, in the words of the database; ``cost`` is in the unit
-    of the planner.
+    of the planner. ``wanted`` are indexes that only some of several plans use, where the planner is
+    asked several times.
     """
 
     cost: float
     accesses: tuple[str, ...]
     used: frozenset[Index]
+    wanted: frozenset[Index] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,12 +49,17 @@ def look(
     del build  # nothing has to be allowed
     source = cast("sqlite3.Connection", cast("Any", connection).connection.driver_connection)
     catalogue = read_catalogue(connection, database.dialect, statements)
-    with closing(sqlite3.connect(":memory:")) as copy:
-        analysed = _copy(source, copy)
+    with (
+        closing(sqlite3.connect(":memory:")) as as_it_is,
+        closing(sqlite3.connect(":memory:")) as counted,
+    ):
+        analysed = _copy(source, as_it_is)
+        _copy(source, counted)
         uses = {one.number: usages(one, catalogue, quoting) for one in statements}
-        planner = EmptyCopy(copy, quoting, Counts(source, quoting), uses)
+        counts = Counts(source, quoting)
+        _count_tables(counted, catalogue.tables, counts, analysed)
         yield Looking(
-            planner,
+            EmptyCopies(as_it_is, counted, quoting, counts, uses),
             catalogue,
             "SQLite's planner, on an empty copy of the schema and its statistics in memory",
             "rows visited, estimated from counts",
@@ -63,91 +68,72 @@ def look(
         )
 
 
-class EmptyCopy:
-    """Plans of the copy, with indexes that exist in it alone."""
+class EmptyCopies:
+    """Plans of two copies, with indexes that exist in them alone.
+
+    ``as_it_is`` has the file's statistics and none for new indexes, ``counted`` those that ANALYZE
+    would find. They are two because SQLite remembers the rows of a table whose statistics go.
+    """
 
     def __init__(
         self,
-        copy: sqlite3.Connection,
+        as_it_is: sqlite3.Connection,
+        counted: sqlite3.Connection,
         quoting: Quoting,
         counts: Counts,
         uses: Mapping[int, Sequence[Usage]],
     ) -> None:
-        self._copy, self._quoting, self._counts = copy, quoting, counts
-        self._uses = uses
+        self._as_it_is, self._counted = as_it_is, counted
+        self._quoting, self._counts, self._uses = quoting, counts, uses
 
     def explain(
         self, statements: Sequence[Statement], indexes: Iterable[Index]
     ) -> tuple[Explained, ...]:
-        made = self._make(indexes)
+        made: dict[str, Index] = {}
         try:
-            unanalysed = [self._plan(statement) for statement in statements]
-            with self._analysed(made):
-                analysed = [self._plan(statement) for statement in statements]
-            return tuple(
-                self._explained(statement, before, after, made)
-                for statement, before, after in zip(statements, unanalysed, analysed, strict=True)
-            )
+            for number, index in enumerate(indexes):
+                # An expression that is not deterministic, for example: there is no such index.
+                with suppress(sqlite3.OperationalError):
+                    self._make(f"etl_what_if_{number}", index, made)
+            self._counted.execute("ANALYZE sqlite_schema")
+            return tuple(self._explained(statement, made) for statement in statements)
         finally:
             for name in made:
-                self._copy.execute(f"DROP INDEX {self._quoting.name(name)}")
+                for copy in (self._as_it_is, self._counted):
+                    copy.execute(f"DROP INDEX {self._quoting.name(name)}")
 
     def size_bytes(self, index: Index) -> int | None:
         return self._counts.index_bytes(index)
 
-    def _make(self, indexes: Iterable[Index]) -> dict[str, Index]:
-        made: dict[str, Index] = {}
-        for number, index in enumerate(indexes):
-            name = f"etl_what_if_{number}"
-            # An expression that is not deterministic, for example: there is no such index.
-            with suppress(sqlite3.OperationalError):
-                self._copy.execute(self._quoting.create(index, name))
-                made[name] = index
-        return made
+    def _make(self, name: str, index: Index, made: dict[str, Index]) -> None:
+        create = self._quoting.create(index, name)
+        self._as_it_is.execute(create)
+        self._counted.execute(create)
+        made[name] = index
+        self._counted.execute(
+            "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)",
+            (index.table.name, name, self._counts.stat(index)),
+        )
 
-    def _plan(self, statement: Statement) -> tuple[PlanLine, ...]:
-        rows = self._copy.execute(f"EXPLAIN QUERY PLAN {statement.text}").fetchall()
-        return tuple(PlanLine(int(one), int(parent), str(text)) for one, parent, _, text in rows)
-
-    @contextmanager
-    def _analysed(self, made: dict[str, Index]) -> Generator[None]:
-        """What ANALYZE would find, counted in the file; the old statistics come back afterwards."""
-        kept = self._copy.execute("SELECT tbl, idx, stat FROM sqlite_stat1").fetchall()
-        try:
-            self._copy.executemany(
-                "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)",
-                [
-                    (index.table.name, name, self._counts.stat(index))
-                    for name, index in made.items()
-                ],
-            )
-            known = {table for table, _, _ in kept}
-            tables = {use.table.id for uses in self._uses.values() for use in uses}
-            self._copy.executemany(
-                "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, NULL, ?)",
-                [(t.name, str(self._counts.rows(t))) for t in tables if t.name not in known],
-            )
-            self._copy.execute("ANALYZE sqlite_schema")
-            yield
-        finally:
-            self._copy.execute("DELETE FROM sqlite_stat1")
-            self._copy.executemany("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", kept)
-            self._copy.execute("ANALYZE sqlite_schema")
-
-    def _explained(
-        self,
-        statement: Statement,
-        before: Sequence[PlanLine],
-        after: Sequence[PlanLine],
-        made: dict[str, Index],
-    ) -> Explained:
-        used = _used(before, made) & _used(after, made)
+    def _explained(self, statement: Statement, made: dict[str, Index]) -> Explained:
+        before = _plan(self._as_it_is, statement)
+        after = _plan(self._counted, statement)
         shown = {name: self._quoting.index_name(index) for name, index in made.items()}
         cost = max(
             visits(statement, plan, self._uses[statement.number], self._counts, self._quoting)
             for plan in (before, after)
         )
-        return Explained(cost, tuple(line.shown(shown) for line in after if line.table), used)
+        return Explained(
+            cost,
+            tuple(line.shown(shown) for line in after if line.table),
+            used=_used(before, made) & _used(after, made),
+            wanted=_used(before, made) | _used(after, made),
+        )
+
+
+def _plan(copy: sqlite3.Connection, statement: Statement) -> tuple[PlanLine, ...]:
+    rows = copy.execute(f"EXPLAIN QUERY PLAN {statement.text}").fetchall()
+    return tuple(PlanLine(int(one), int(parent), str(text)) for one, parent, _, text in rows)
 
 
 def _used(plan: Iterable[PlanLine], made: dict[str, Index]) -> frozenset[Index]:
@@ -162,18 +148,33 @@ def _copy(source: sqlite3.Connection, copy: sqlite3.Connection) -> frozenset[str
         # statements that read it, which then say so.
         with suppress(sqlite3.OperationalError):
             copy.execute(text)
-    copy.execute("ANALYZE")
-    copy.execute("CREATE TABLE IF NOT EXISTS etl_for_analyze (a)")
-    copy.execute("ANALYZE etl_for_analyze")
-    copy.execute("DROP TABLE etl_for_analyze")
-    copy.execute("DELETE FROM sqlite_stat1")
     present = source.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'").fetchone()
     if not present:
         return frozenset()
     rows = source.execute("SELECT tbl, idx, stat FROM sqlite_stat1").fetchall()
+    _make_statistics(copy)
     copy.executemany("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", rows)
     copy.execute("ANALYZE sqlite_schema")
     return frozenset(str(table) for table, _, _ in rows)
+
+
+def _make_statistics(copy: sqlite3.Connection) -> None:
+    """The table of statistics, which only ANALYZE can make, and only where there is a table."""
+    copy.execute("CREATE TABLE etl_for_analyze (a)")
+    copy.execute("ANALYZE etl_for_analyze")
+    copy.execute("DROP TABLE etl_for_analyze")
+
+
+def _count_tables(
+    copy: sqlite3.Connection, tables: Iterable[Table], counts: Counts, analysed: frozenset[str]
+) -> None:
+    """Rows of tables that have no statistics, as ANALYZE would count them."""
+    if not analysed:
+        _make_statistics(copy)
+    copy.executemany(
+        "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, NULL, ?)",
+        [(t.id.name, str(counts.rows(t.id))) for t in tables if t.id.name not in analysed],
+    )
 
 
 def _hints(tables: Iterable[Table], analysed: frozenset[str]) -> Iterator[str]:

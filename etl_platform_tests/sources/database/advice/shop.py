@@ -17,7 +17,7 @@ TABLES = (
     ),
     "CREATE INDEX customers_city ON customers (city)",
 )
-CUSTOMERS, ORDERS, LINES = 3_000, 12_000, 3
+CUSTOMERS, ORDERS, LINES = 2_000, 6_000, 3
 
 _EITHER = (
     "SELECT 1 FROM orders WHERE customer_id = 1 UNION ALL SELECT 2 FROM items WHERE product_id = 4"
