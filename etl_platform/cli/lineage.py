@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """[bold]Examples[/bold]
 
-etl lineage marts.flight_delays.departure_delay_min
+etl lineage marts.flight_delays.dep_delay_min
 
 etl lineage nyc.flights --down
 
