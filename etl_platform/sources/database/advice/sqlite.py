@@ -178,9 +178,9 @@ def _count_tables(
 
 
 def _hints(tables: Iterable[Table], analysed: frozenset[str]) -> Iterator[str]:
-    for table in tables:
-        if table.id.name not in analysed and table.rows:
-            yield (
-                f"{table.id.name} has no statistics, the planner guesses its rows: run ANALYZE "
-                "once, and PRAGMA optimize when connections close"
-            )
+    blind = [table.id.name for table in tables if table.rows and table.id.name not in analysed]
+    if blind:
+        yield (
+            f"no statistics of {', '.join(blind)}: the planner guesses; run ANALYZE once, and "
+            "PRAGMA optimize when connections close"
+        )
