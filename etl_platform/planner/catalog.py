@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from etl_platform.core.errors import UnknownName
 from etl_platform.core.names import TableName
+from etl_platform.core.types import duckdb_type
 
 if TYPE_CHECKING:
     from etl_platform.lakehouse.lake import Lake
@@ -28,13 +29,17 @@ class Rollup:
         sql: the SELECT with GROUP BY that made them, in DuckDB's dialect.
         inputs: the tables that it read, and the version of each.
         floats: whether sums of floats may be added up, which depend on the order of rows.
+        columns: of the table, with DuckDB types, in order.
+        rows: of the table.
     """
 
     table: TableName
     version: int
     sql: str
     inputs: Mapping[TableName, int]
-    floats: bool = False
+    floats: bool
+    columns: Mapping[str, str]
+    rows: int
 
 
 class Catalog(Protocol):
@@ -114,8 +119,15 @@ def _rollup(snapshot: Snapshot) -> Rollup | None:
     origin = Origin.of(snapshot.annotations())
     if origin is None or origin.rollup is None or origin.sql is None:
         return None
-    floats = origin.rollup == "approximate"
-    return Rollup(snapshot.table, snapshot.version, origin.sql, origin.inputs, floats)
+    return Rollup(
+        snapshot.table,
+        snapshot.version,
+        origin.sql,
+        origin.inputs,
+        floats=origin.rollup == "approximate",
+        columns={field.name: duckdb_type(field.type) for field in snapshot.schema},
+        rows=snapshot.rows,
+    )
 
 
 def _stamp(snapshot: Snapshot) -> _Stamp | None:

@@ -11,7 +11,6 @@ from etl_platform.core.names import TableName
 from etl_platform.planner.rollups.expressions import text
 from etl_platform.planner.rollups.names import table_of
 from etl_platform.planner.rollups.reasons import NotUsable, Stage
-from etl_platform.planner.rollups.shape import Shape
 
 _YEARS = frozenset({"YEAR", "DECADE", "CENTURY", "MILLENNIUM"})
 _MONTHS = _YEARS | {"QUARTER", "MONTH"}
@@ -102,14 +101,10 @@ class Cover:
         return None
 
 
-def keys_of(rollup: Shape, columns: Collection[str]) -> dict[str, exp.Column]:
-    """The rollup's columns that hold what it groups by, by the text of that."""
-    grouped = {text(key) for key in rollup.groups}
-    return {
-        text(output.value): exp.column(exp.to_identifier(name, quoted=True), ROLLUP_ALIAS)
-        for output, name in zip(rollup.outputs, columns, strict=True)
-        if output.value is not None and text(output.value) in grouped
-    }
+def columns_at(places: Mapping[str, int], columns: Collection[str]) -> dict[str, exp.Column]:
+    """The rollup's columns at some places, by the text of what they hold."""
+    names = [exp.to_identifier(name, quoted=True) for name in columns]
+    return {found: exp.column(names[i].copy(), ROLLUP_ALIAS) for found, i in places.items()}
 
 
 def _cut(moment: exp.Expr, unit: str) -> list[exp.Expr]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 
 from etl_platform.planner.rollups.reasons import NotUsable
 
 DIALECT = "duckdb"
+_DUCKDB = DuckDB()
 AGGREGATES = (exp.Sum, exp.Count, exp.Min, exp.Max, exp.Avg, exp.ApproxDistinct, exp.Median)
 _OPERATORS = (exp.Binary, exp.Not, exp.Neg, exp.Between, exp.In, exp.Is)
 _LEAVES = (exp.Literal, exp.Boolean, exp.Null, exp.Star, exp.Var, exp.DataType, exp.DataTypeParam)
@@ -103,7 +105,7 @@ def conjuncts(node: exp.Expr | None) -> list[exp.Expr]:
 
 def text(node: exp.Expr) -> str:
     """DuckDB's text of a normal expression, which is also what tells two of them apart."""
-    return node.sql(dialect=DIALECT, comments=False)
+    return _DUCKDB.generate(node, comments=False)
 
 
 def has_aggregate(node: exp.Expr) -> bool:

@@ -10,13 +10,14 @@ from sqlglot import exp
 from etl_platform.core.duck import quote
 from etl_platform.core.names import TableName
 from etl_platform.planner.rollups.binding import bound
-from etl_platform.planner.rollups.covering import ROLLUP_ALIAS, Cover, keys_of
+from etl_platform.planner.rollups.covering import ROLLUP_ALIAS, Cover, columns_at
 from etl_platform.planner.rollups.expressions import text
 from etl_platform.planner.rollups.implication import implied
-from etl_platform.planner.rollups.measures import Measures, measures_of
+from etl_platform.planner.rollups.measures import Measures
 from etl_platform.planner.rollups.reasons import NotUsable, Stage
 from etl_platform.planner.rollups.shape import Shape
 
+_QUOTE = '"'
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "DOUBLE", "UBIGINT")
 
 
@@ -50,6 +51,9 @@ def rewritten(
         NotUsable: the rollup cannot answer, with the reason.
     """
     rollup = kept.shape
+    for name, table in wanted.columns.items():
+        if table in rollup.tables and name not in rollup.columns:
+            raise NotUsable(f"{kept.table} does not keep {name.replace(_QUOTE, '')}", Stage.KEYS)
     for condition in rollup.where:
         if not implied(condition, wanted.where):
             raise NotUsable(f"{kept.table} only has rows with {_shown(condition)}", Stage.ROWS)
@@ -59,14 +63,14 @@ def rewritten(
             [*sorted(wanted.tables - rollup.tables), *(join.table for join in wanted.outer)]
         )
     }
-    cover = Cover(keys_of(rollup, kept.columns), extra, kept.table)
+    cover = Cover(columns_at(rollup.keys, kept.columns), extra, kept.table)
     own = {text(condition) for condition in rollup.where}
     where = [cover.over(one) for one in wanted.where if text(one) not in own]
     groups = [cover.over(key) for key in wanted.groups]
     measures = Measures(
         wanted,
         rollup,
-        measures_of(rollup, kept.columns),
+        columns_at(rollup.measures, kept.columns),
         cover,
         not extra and {text(g) for g in rollup.groups} <= {text(g) for g in wanted.groups},
         kept.floats,
@@ -166,7 +170,7 @@ def _fitting(value: exp.Expr, kind: str, wanted: str) -> str:
 
 
 def _shown(condition: exp.Expr) -> str:
-    return text(condition).replace('"', "")
+    return text(condition).replace(_QUOTE, "")
 
 
 def _sql(table: TableName) -> str:

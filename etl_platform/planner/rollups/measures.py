@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from sqlglot import exp
 
-from etl_platform.planner.rollups.covering import ROLLUP_ALIAS, Cover
+from etl_platform.planner.rollups.covering import Cover
 from etl_platform.planner.rollups.expressions import AGGREGATES, has_aggregate, text
 from etl_platform.planner.rollups.means import divided, divides, finalized
 from etl_platform.planner.rollups.reasons import NotUsable, Stage
@@ -166,15 +166,6 @@ class Measures:
                 "'rollup: {floats: approximate}' allows it",
                 Stage.MEASURES,
             )
-
-
-def measures_of(rollup: Shape, columns: Collection[str]) -> dict[str, exp.Column]:
-    """The rollup's columns that hold one aggregate each, by its text."""
-    return {
-        text(output.value): exp.column(exp.to_identifier(name, quoted=True), ROLLUP_ALIAS)
-        for output, name in zip(rollup.outputs, columns, strict=True)
-        if isinstance(output.value, (*AGGREGATES, exp.Filter))
-    }
 
 
 def _total(stored: exp.Column, condition: exp.Expr | None) -> exp.Expr:

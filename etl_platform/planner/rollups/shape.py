@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlglot import exp
 
 from etl_platform.core.names import TableName
-from etl_platform.planner.rollups.expressions import conjuncts, has_aggregate, normal, text
-from etl_platform.planner.rollups.names import Names, add_source
+from etl_platform.planner.rollups.expressions import (
+    AGGREGATES,
+    conjuncts,
+    has_aggregate,
+    normal,
+    text,
+)
+from etl_platform.planner.rollups.names import Names, add_source, table_of
 from etl_platform.planner.rollups.reasons import NotUsable
 
 _SELECT = frozenset(
@@ -42,7 +49,7 @@ class Output:
         return self.alias or (self.value.name if isinstance(self.value, exp.Column) else "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shape:
     """An aggregation; every expression in normal form, columns by the full names of their tables.
 
@@ -67,11 +74,25 @@ class Shape:
     offset: exp.Expr | None = None
     distinct: bool = False
 
-    @property
-    def columns(self) -> frozenset[str]:
-        """The texts of all columns that the conditions, keys and outputs are about."""
+    @cached_property
+    def columns(self) -> Mapping[str, TableName]:
+        """The columns that the conditions, keys and outputs are about, with their tables."""
         every = [*self.where, *self.groups, *(o.value for o in self.outputs if o.value)]
-        return frozenset(text(c) for one in every for c in one.find_all(exp.Column))
+        named = [c for one in every for c in one.find_all(exp.Column) if c.table]
+        return {text(c): table_of(c) for c in named}
+
+    @cached_property
+    def keys(self) -> Mapping[str, int]:
+        """Places of the outputs that rows are grouped by, by the text of what they are."""
+        grouped = {text(key) for key in self.groups}
+        texts = {i: text(o.value) for i, o in enumerate(self.outputs) if o.value is not None}
+        return {found: i for i, found in texts.items() if found in grouped}
+
+    @cached_property
+    def measures(self) -> Mapping[str, int]:
+        """Places of the outputs that are one aggregate each, by its text."""
+        kinds = (*AGGREGATES, exp.Filter)
+        return {text(o.value): i for i, o in enumerate(self.outputs) if isinstance(o.value, kinds)}
 
 
 def aggregates(select: exp.Select) -> bool:

@@ -11,7 +11,6 @@ from sqlglot import exp
 
 from etl_platform.core.errors import QueryRefused
 from etl_platform.core.names import TableName
-from etl_platform.core.types import duckdb_type
 from etl_platform.planner.catalog import Rollup
 from etl_platform.planner.draft import Draft
 from etl_platform.planner.parsing import parse
@@ -94,18 +93,19 @@ def _answer(draft: Draft, place: Region, known: tuple[Rollup, ...]) -> tuple[Kep
     types = {table: draft.columns(table) for table in tables}
     columns: list[tuple[str, str]] | None = None
     params = _params(draft, place.select)
-    for rollup, snapshot in _readable(draft, made_of):
+    for rollup in _readable(draft, made_of):
         shared = 0
         try:
             missing = rollup.inputs.keys() - wanted.tables
             if missing:
                 others = "other tables" if draft.policy is not None else str(min(missing))
                 raise NotUsable(f"{rollup.table} is also made of {others}", Stage.TABLES)
-            kept = _kept(rollup, snapshot, names)
-            shared = len(kept.shape.columns & wanted.columns)
+            kept = _kept(rollup, names)
+            shared = len(kept.shape.columns.keys() & wanted.columns.keys())
             if columns is None:
                 columns = _columns(draft, place, types)
             sql = rewritten(wanted, columns, kept, types, params)
+            snapshot = draft.catalog.snapshot(rollup.table)
             _check_versions(rollup, snapshot, draft.snapshots)
         except NotUsable as reason:
             nearest = max(nearest, (shared, reason.stage, reason.reason), key=lambda n: n[:2])
@@ -114,35 +114,32 @@ def _answer(draft: Draft, place: Region, known: tuple[Rollup, ...]) -> tuple[Kep
     raise NotUsable(nearest[2], nearest[1])
 
 
-def _readable(draft: Draft, rollups: list[Rollup]) -> list[tuple[Rollup, Snapshot]]:
+def _readable(draft: Draft, rollups: list[Rollup]) -> list[Rollup]:
     """Those that the role sees as they are, the one with the fewest rows first."""
-    found: list[tuple[Rollup, Snapshot]] = []
-    for rollup in rollups:
-        try:
-            if draft.policy is not None:
-                draft.policy.may_read(rollup.table)
-            snapshot = draft.catalog.snapshot(rollup.table)
-            if draft.policy is not None and draft.policy.view_sql(
-                rollup.table, "hidden", _types(snapshot)
-            ):
-                continue
-        except QueryRefused:
-            continue
-        found.append((rollup, snapshot))
-    return sorted(found, key=lambda pair: pair[1].rows)
+    return sorted((r for r in rollups if _seen_whole(draft, r)), key=lambda r: r.rows)
 
 
-def _kept(rollup: Rollup, snapshot: Snapshot, names: Mapping[TableName, tuple[str, ...]]) -> Kept:
+def _seen_whole(draft: Draft, rollup: Rollup) -> bool:
+    if draft.policy is None:
+        return True
+    try:
+        draft.policy.may_read(rollup.table)
+        return draft.policy.view_sql(rollup.table, "hidden", rollup.columns) is None
+    except QueryRefused:
+        return False
+
+
+def _kept(rollup: Rollup, names: Mapping[TableName, tuple[str, ...]]) -> Kept:
     known = tuple((table, names[table]) for table in sorted(rollup.inputs))
-    shape, columns = _shape(rollup.sql, known), _types(snapshot)
+    shape = _shape(rollup.sql, known)
     if isinstance(shape, str):
         raise NotUsable(f"{rollup.table}: {shape}", Stage.TABLES)
-    if len(columns) != len(shape.outputs) or any(
+    if len(rollup.columns) != len(shape.outputs) or any(
         output.name.lower() not in ("", name.lower())
-        for output, name in zip(shape.outputs, columns, strict=True)
+        for output, name in zip(shape.outputs, rollup.columns, strict=True)
     ):
         raise NotUsable(f"{rollup.table} has other columns than its SQL", Stage.TABLES)
-    return Kept(rollup.table, shape, columns, rollup.floats)
+    return Kept(rollup.table, shape, rollup.columns, rollup.floats)
 
 
 @lru_cache(maxsize=512)
@@ -189,7 +186,3 @@ def _params(draft: Draft, select: exp.Select) -> dict[str, object]:
     if missing:
         raise NotUsable(f"parameter {min(missing)} has no value")
     return {name: draft.bound[name] for name in sorted(names)}
-
-
-def _types(snapshot: Snapshot) -> dict[str, str]:
-    return {field.name: duckdb_type(field.type) for field in snapshot.schema}
