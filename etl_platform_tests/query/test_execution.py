@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -121,10 +122,15 @@ def test_a_query_that_would_fill_the_disk_is_refused(tool: QueryTool) -> None:
     assert found.result.frame().item() == 1_500_000
 
 
-def test_every_query_has_a_process_of_its_own(tool: QueryTool) -> None:
+def test_every_query_has_a_process_of_its_own_that_was_ready_before(tool: QueryTool) -> None:
     seen: list[int] = []
+    waited: list[int] = []
+    tool.run("select 0 as zero")
     for number in range(2):
         cancel = threading.Event()
+        while not (ready := waiting()):
+            os.sched_yield()
+        waited += ready
 
         def look(share: float, cancel: threading.Event = cancel) -> None:
             seen.extend(process.pid for process in running())
@@ -133,6 +139,17 @@ def test_every_query_has_a_process_of_its_own(tool: QueryTool) -> None:
         with pytest.raises(QueryCancelled):
             tool.ask(f"{RUNAWAY} + {number}", cancel=cancel, progress=look)
     assert len(set(seen)) == 2
+    assert seen == waited
+
+
+def waiting() -> list[int]:
+    """The process that waits for the next query of this one."""
+    found: list[int] = []
+    for process in psutil.Process(isolation.prepare()._process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() != isolation.RUNNING:
+                found.append(process.pid)
+    return found
 
 
 def test_a_result_with_too_many_rows_is_refused_also_when_it_is_kept(tool: QueryTool) -> None:
