@@ -38,6 +38,12 @@ ROLLUPS = {
             sum(distance) AS miles
         FROM nyc.flights WHERE origin = 'JFK' AND distance > 500 AND dest IS NOT NULL
         GROUP BY dest, carrier, hour""",
+    "mart.weekly": """
+        SELECT date_trunc('week', time_hour) AS week, max(dep_time) AS latest
+        FROM nyc.flights GROUP BY week""",
+    "mart.arrivals": """
+        SELECT arr_delay, carrier, sum(arr_delay) AS delay, count(arr_delay) AS delays
+        FROM nyc.flights GROUP BY ALL""",
     "mart.named": """
         SELECT a.name, month, count(*) AS n, sum(distance) AS miles
         FROM nyc.flights AS f JOIN nyc.airlines AS a ON a.carrier = f.carrier GROUP BY ALL""",

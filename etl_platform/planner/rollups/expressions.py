@@ -108,6 +108,11 @@ def text(node: exp.Expr) -> str:
     return _DUCKDB.generate(node, comments=False)
 
 
+def shown(node: exp.Expr) -> str:
+    """A normal expression for people: names without quotes."""
+    return text(node).replace('"', "")
+
+
 def has_aggregate(node: exp.Expr) -> bool:
     """Whether an expression aggregates rows."""
     return node.find(exp.AggFunc) is not None

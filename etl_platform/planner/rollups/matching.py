@@ -11,7 +11,7 @@ from etl_platform.core.duck import quote
 from etl_platform.core.names import TableName
 from etl_platform.planner.rollups.binding import bound
 from etl_platform.planner.rollups.covering import ROLLUP_ALIAS, Cover, columns_at
-from etl_platform.planner.rollups.expressions import text
+from etl_platform.planner.rollups.expressions import shown, text
 from etl_platform.planner.rollups.implication import implied
 from etl_platform.planner.rollups.measures import Measures
 from etl_platform.planner.rollups.reasons import NotUsable, Stage
@@ -56,7 +56,7 @@ def rewritten(
             raise NotUsable(f"{kept.table} does not keep {name.replace(_QUOTE, '')}", Stage.KEYS)
     for condition in rollup.where:
         if not implied(condition, wanted.where):
-            raise NotUsable(f"{kept.table} only has rows with {_shown(condition)}", Stage.ROWS)
+            raise NotUsable(f"{kept.table} only has rows with {shown(condition)}", Stage.ROWS)
     extra = {
         table: f"d{i}"
         for i, table in enumerate(
@@ -167,10 +167,6 @@ def _fitting(value: exp.Expr, kind: str, wanted: str) -> str:
     if not all(one.startswith(_NUMBERS) and "[" not in one for one in (kind, wanted)):
         raise NotUsable(f"a column would be {kind} instead of {wanted}", Stage.TYPES)
     return f"CAST({text(value)} AS {wanted})"
-
-
-def _shown(condition: exp.Expr) -> str:
-    return text(condition).replace(_QUOTE, "")
 
 
 def _sql(table: TableName) -> str:

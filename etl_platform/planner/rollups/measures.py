@@ -9,7 +9,7 @@ from functools import lru_cache
 from sqlglot import exp
 
 from etl_platform.planner.rollups.covering import Cover
-from etl_platform.planner.rollups.expressions import AGGREGATES, has_aggregate, text
+from etl_platform.planner.rollups.expressions import AGGREGATES, has_aggregate, shown, text
 from etl_platform.planner.rollups.means import divided, divides, finalized
 from etl_platform.planner.rollups.reasons import NotUsable, Stage
 from etl_platform.planner.rollups.shape import Shape
@@ -65,7 +65,7 @@ class Measures:
     def _aggregate(self, node: exp.Expr) -> exp.Expr:
         call = node.this if isinstance(node, exp.Filter) else node
         if any(v for k, v in call.args.items() if k not in ("this", "big_int")):
-            raise NotUsable(f"{text(node)} has more than one argument", Stage.MEASURES)
+            raise NotUsable(f"{shown(node)} has more than one argument", Stage.MEASURES)
         stored = self.columns.get(text(node))
         if stored is not None and not isinstance(call.this, exp.Distinct):
             again = self._again(call, stored, None)
@@ -86,7 +86,7 @@ class Measures:
         if stored is not None and self.same_groups:
             self._check_order(call)
             if isinstance(call, exp.Avg) and not self._same_mean(call):
-                raise NotUsable(f"DuckDB may round {text(call)} in two ways here", Stage.MEASURES)
+                raise NotUsable(f"DuckDB may round {shown(call)} in two ways here", Stage.MEASURES)
             return exp.AnyValue(this=stored.copy())
         raise NotUsable(_missing(call, node, stored is not None, self.cover), Stage.MEASURES)
 
@@ -144,7 +144,7 @@ class Measures:
         if kind in _FLOATS or division:
             return divided(sums, _total(count, None))
         if division is None:
-            raise NotUsable(f"DuckDB may round {text(call)} in two ways here", Stage.MEASURES)
+            raise NotUsable(f"DuckDB may round {shown(call)} in two ways here", Stage.MEASURES)
         return finalized(sums, _total(count, None), kind)
 
     def _same_mean(self, call: exp.Avg) -> bool:
@@ -158,11 +158,11 @@ class Measures:
             return
         argument = call.this
         if isinstance(argument, exp.Distinct):
-            raise NotUsable(f"{text(call)} is not kept", Stage.MEASURES)
+            raise NotUsable(f"{shown(call)} is not kept", Stage.MEASURES)
         kind = self.kind_of(argument)
         if kind in _FLOATS or not (kind in _WHOLE or kind.startswith(("DECIMAL", "BOOLEAN"))):
             raise NotUsable(
-                f"{text(call)} adds {kind}, and sums of floats depend on the order of rows; "
+                f"{shown(call)} adds {kind}, and sums of floats depend on the order of rows; "
                 "'rollup: {floats: approximate}' allows it",
                 Stage.MEASURES,
             )
@@ -191,12 +191,12 @@ def _type(kind: str) -> exp.DataType:
 
 def _missing(call: exp.Expr, node: exp.Expr, stored: bool, cover: Cover) -> str:
     if isinstance(call, exp.Avg) and not stored and not isinstance(node, exp.Filter):
-        total = text(exp.Sum(this=call.this.copy()))
-        return f"{cover.table} lacks {total} or the count for {text(call)}"
+        total = shown(exp.Sum(this=call.this.copy()))
+        return f"{cover.table} lacks {total} or the count for {shown(call)}"
     if isinstance(call, exp.Count | exp.ApproxDistinct) and (
         isinstance(call, exp.ApproxDistinct) or isinstance(call.this, exp.Distinct)
     ):
-        return f"{text(node)} cannot be added up from groups, and is not of a key of {cover.table}"
+        return f"{shown(node)} cannot be added up from groups, and is not of a key of {cover.table}"
     if stored:
-        return f"{text(node)} cannot be computed from finer groups of {cover.table}"
-    return f"{cover.table} does not have {text(node)}"
+        return f"{shown(node)} cannot be computed from finer groups of {cover.table}"
+    return f"{cover.table} does not have {shown(node)}"
