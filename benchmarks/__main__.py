@@ -21,9 +21,10 @@ NAMES = (
     "isolation",
     "anomalies",
     "planning",
+    "rollups",
 )
-LONG = ("profiling_peers",)
-"""Run when they are named: peers that take minutes."""
+LONG = ("profiling_peers", "profile_errors")
+"""Run when they are named: peers that take minutes, and comparisons that are no timings."""
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ class ValueCounts:
 
         # Only candidates are sorted by value: a table of 250,000 values need not be.
         rows = self.rows.to_numpy()
-        least = int(self.rows.top_k(limit).min() or 0) if len(rows) > limit else 0  # pyright: ignore[reportArgumentType] # int
+        least = self.nth_most(limit)
         places = (rows >= least).nonzero()[0]
         values = self.values.gather(places).to_arrow(compat_level=pl.CompatLevel.oldest())
         # Not by ``pa.array`` or ``to_numpy``: both import pandas, which takes 0.2 s of a process.
@@ -49,9 +49,18 @@ class ValueCounts:
         first = table.take(order[:limit])
         return list(zip(plain(first["value"]), pl.Series(first["rows"]).to_list(), strict=True))
 
+    def nth_most(self, n: int) -> int:
+        """Rows of the value that is the ``n``-th most frequent; 0 when there is none."""
+        import numpy as np
+
+        rows = self.rows.to_numpy()
+        return int(np.partition(rows, -n)[-n]) if len(rows) >= n else 0
+
     def bounds(self) -> tuple[Any, Any]:
         """Smallest and largest value, NaN left out."""
-        numbers = self.values.filter(self._is_number())
+        numbers = self.values
+        if numbers.dtype.is_float():
+            numbers = numbers.filter(numbers.is_not_nan())
         if not len(numbers):
             return None, None
         ends = numbers.gather([numbers.arg_min() or 0, numbers.arg_max() or 0])
@@ -62,8 +71,10 @@ class ValueCounts:
         """Mean over all rows, NaN left out; None when nothing is left."""
         import polars as pl
 
-        numbers = self._is_number()
-        rows, values = self.rows.filter(numbers), self.values.filter(numbers)
+        rows, values = self.rows, self.values
+        if values.dtype.is_float():
+            numbers = values.is_not_nan()
+            rows, values = rows.filter(numbers), values.filter(numbers)
         if not len(values):
             return None
         floats = values.cast(pl.Float64)
@@ -72,11 +83,6 @@ class ValueCounts:
             exact = sum(v * n for v, n in zip(values.to_list(), rows.to_list(), strict=True))
             return float(exact / int(rows.sum()))
         return float((floats * rows).sum()) / int(rows.sum())
-
-    def _is_number(self) -> pl.Series:
-        if self.values.dtype.is_float():
-            return self.values.is_not_nan()
-        return self.values.is_not_null()
 
 
 def _queries(relation: str, columns: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:

@@ -101,19 +101,18 @@ def _numbers(column: Column) -> dict[str, Any]:
 
 def _top(column: Column) -> dict[str, Any]:
     if column.counts is not None:
-        rows = column.counts.rows
-        more = rows.top_k(_TOP + 1).min() if len(rows) > _TOP else 0
         most = column.counts.most_frequent(_TOP)
         return {
             "top": tuple((json_safe(value), count) for value, count in most),
-            "unlisted_rows": more,
+            "unlisted_rows": column.counts.nth_most(_TOP + 1),
         }
     frequent = column.fields.frequent
     if frequent is None:
         return {}
     # A value that was seen once in one part and never elsewhere is not a frequent one.
     shown = [v for v in frequent.values if v.rows > 1][:_TOP]
-    rest = [v.rows + v.error for v in frequent.values if v not in shown]
+    keys = {v.key for v in shown}
+    rest = [v.rows + v.error for v in frequent.values if v.key not in keys]
     return {
         "top": tuple((v.value, v.rows) for v in shown),
         "top_error": max((v.error for v in shown), default=0),

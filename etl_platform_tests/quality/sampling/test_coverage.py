@@ -30,9 +30,10 @@ SPECS = (
     "stratified:2000:carrier",
     "blocks:6000",
 )
-TIED = 0.004
-"""A quantile that is the value of a larger share of all rows is the same in most samples: then the
-interval, which is closed, holds it nearly always, and only its lower limit can be asserted."""
+OFTEN = 50
+"""A quantile that is the value of many rows is itself the estimate of many samples, and no interval
+that holds its own estimate can then hold the truth less often. Only where more than this many of
+100 estimates are the truth may intervals hold it in more than 99."""
 
 
 @pytest.fixture(scope="module")
@@ -45,23 +46,22 @@ def flights() -> pa.Table:
 
 
 @pytest.fixture(scope="module")
-def truth(flights: pa.Table) -> dict[str, tuple[float, bool]]:
-    """Every statistic of all rows, and whether it is one value of many rows."""
-    found: dict[str, tuple[float, bool]] = {}
+def truth(flights: pa.Table) -> dict[str, float]:
+    """Every statistic of all rows."""
+    found: dict[str, float] = {}
     for name in ("dep_delay", "dep_time"):
         column = flights[name]
         values = np.sort(column.drop_null().to_numpy())
-        found[f"{name} nulls"] = column.null_count / len(flights), False
-        found[f"{name} mean"] = float(values.mean()), False
-        found[f"{name} total"] = float(values.sum()), False
+        found[f"{name} nulls"] = column.null_count / len(flights)
+        found[f"{name} mean"] = float(values.mean())
+        found[f"{name} total"] = float(values.sum())
         for q in (0.05, 0.25, 0.5, 0.75, 0.95):
-            value = values[int(np.ceil(q * len(values))) - 1]
-            found[f"{name} q{q}"] = float(value), bool((values == value).mean() > TIED)
-    found["late nulls"] = flights["late"].null_count / len(flights), False
-    found["late mean"] = float(pc.mean(flights["late"]).as_py()), False
-    found["late total"] = float(pc.sum(flights["late"]).as_py()), False
+            found[f"{name} q{q}"] = float(values[int(np.ceil(q * len(values))) - 1])
+    found["late nulls"] = flights["late"].null_count / len(flights)
+    found["late mean"] = float(pc.mean(flights["late"]).as_py())
+    found["late total"] = float(pc.sum(flights["late"]).as_py())
     for pair in flights["origin"].value_counts().to_pylist():
-        found[f"origin = {pair['values']}"] = pair["counts"] / len(flights), False
+        found[f"origin = {pair['values']}"] = pair["counts"] / len(flights)
     return found
 
 
@@ -82,43 +82,46 @@ def statistics(profile: SampledProfile) -> Iterator[tuple[str, Estimate]]:
 @pytest.mark.stress
 @pytest.mark.parametrize("text", SPECS)
 def test_95_percent_intervals_hold_the_truth_in_90_to_99_of_100_samples(
-    flights: pa.Table, truth: dict[str, tuple[float, bool]], text: str
+    flights: pa.Table, truth: dict[str, float], text: str
 ) -> None:
     covered = coverage(flights, truth, text, MANY)
     wrong = {
-        name: share
-        for name, share in covered.items()
-        if share < 90 or (share > 99 and not truth[name][1])
+        name: (share, exact)
+        for name, (share, exact) in covered.items()
+        if share < 90 or (share > 99 and exact <= OFTEN)
     }
     assert wrong == {}
 
 
 @pytest.mark.parametrize("text", SPECS)
 def test_95_percent_intervals_hold_the_truth_in_most_of_a_few_samples(
-    flights: pa.Table, truth: dict[str, tuple[float, bool]], text: str
+    flights: pa.Table, truth: dict[str, float], text: str
 ) -> None:
     # Fewer than 33 of 40 happen twice in a thousand times where 95 % hold.
     covered = coverage(flights, truth, text, FEW)
-    assert {name: share for name, share in covered.items() if share < 82.5} == {}
+    assert {name: share for name, (share, _) in covered.items() if share < 82.5} == {}
 
 
 def coverage(
-    flights: pa.Table, truth: dict[str, tuple[float, bool]], text: str, samples: int
-) -> dict[str, float]:
-    """Of how many of 100 samples the intervals hold the truth, by statistic; printed as well."""
-    held: dict[str, list[bool]] = defaultdict(list)
+    flights: pa.Table, truth: dict[str, float], text: str, samples: int
+) -> dict[str, tuple[float, float]]:
+    """Of how many of 100 samples the interval holds the truth, and the estimate is it; printed."""
+    held: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
     for seed in range(samples):
         profile = sampled_profile(sample_table(flights, SampleSpec.parse(text, seed)))
         for name, found in statistics(profile):
             if found.confidence == 0.95 and name in truth:
                 assert isinstance(found.low, (int, float))
                 assert isinstance(found.high, (int, float))
-                held[name].append(bool(found.low <= truth[name][0] <= found.high))
-    shown = Table("statistic", "claimed", "held %", "", title=f"{text}: {samples} samples")
-    covered = {name: 100 * float(np.mean(results)) for name, results in held.items()}
-    for name, share in covered.items():
-        note = "tied values" if truth[name][1] else ""
-        shown.add_row(name, str(len(held[name])), f"{share:.1f}", note)
+                true = truth[name]
+                held[name].append((found.low <= true <= found.high, found.value == true))
+    heading = "statistic", "claimed", "held %", "estimate is the truth %"
+    shown = Table(*heading, title=f"{text}: {samples} samples")
+    covered: dict[str, tuple[float, float]] = {}
+    for name, results in held.items():
+        share, exact = (100 * float(column) for column in np.mean(results, axis=0))
+        covered[name] = share, exact
+        shown.add_row(name, str(len(results)), f"{share:.1f}", f"{exact:.1f}")
     Console(width=100).print(shown)
     assert len(covered) >= 15
     return covered
