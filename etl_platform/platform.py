@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from etl_platform.metastore import Metastore, PastQuery
     from etl_platform.monitoring.status import TableStatus
     from etl_platform.planner.advice.explanation import Explanation
+    from etl_platform.planner.advice.suggestion import Suggestion
     from etl_platform.planner.lineage import LineageGraph
     from etl_platform.planner.lint import Finding
     from etl_platform.planner.plan import Plan
@@ -173,6 +174,21 @@ class Platform:
         Raises: as :meth:`query`; nothing is run.
         """
         return self.explain(sql, role=role).findings
+
+    def advise(self, limit: int = 1000, role: str | None = None) -> list[Suggestion]:
+        """How tables could be laid out, and what rollups be kept, after the queries of the past.
+
+        Where there are policies, a role's own queries are looked at.
+
+        Args:
+            limit: how many queries, newest first; those that failed or were answered from a kept
+                result are left out.
+            role: whose policies hold; None is the settings' ``ETL_ROLE``.
+        """
+        from etl_platform.query.workload import asked
+
+        past = self.history(limit, status="ok", role=role)
+        return self.query_tool.advise(asked(past), role)
 
     @cached_property
     def query_tool(self) -> QueryTool:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from etl_platform.cli import (
+    advise,
     anomalies,
     engines,
     explain,
@@ -47,6 +48,7 @@ def _add(command: Callable[..., None], examples: str) -> None:
     app.command(help=text, epilog=examples)(command)
 
 
+_add(advise.advise, advise.EXAMPLES)
 _add(anomalies.anomalies, anomalies.EXAMPLES)
 _add(engines.engines, engines.EXAMPLES)
 _add(explain.explain, explain.EXAMPLES)

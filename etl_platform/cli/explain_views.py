@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from etl_platform.planner.advice.explanation import Explanation
     from etl_platform.planner.advice.operators import Operator
+    from etl_platform.planner.advice.suggestion import Suggestion
     from etl_platform.planner.lint import Finding
     from etl_platform.planner.plan import Applied
     from etl_platform.query.measurement import Measured, Measurement
@@ -107,6 +108,16 @@ def show_findings(findings: Sequence[Finding]) -> None:
         typer.secho(one.severity, fg=colours[one.severity], nl=False)
         typer.echo(printable(f" {one.place} {one.code}: {one.message}"))
         typer.echo(printable(f"  instead: {one.fix}"))
+
+
+def show_layouts(layouts: Sequence[Suggestion]) -> None:
+    """How its tables could be laid out for this query."""
+    if layouts:
+        typer.echo()
+    for one in layouts:
+        typer.secho("layout", fg="green", nl=False)
+        typer.echo(printable(f" {one.what}: {one.how}"))
+        typer.echo(printable(f"  write: {one.write}"))
 
 
 def as_data(found: Explanation, measured: Measurement | None) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from etl_platform.lakehouse.lake import Lake
     from etl_platform.planner.advice.explanation import Explanation
+    from etl_platform.planner.advice.suggestion import Asked, Suggestion
 
 _RECORDED = 100_000
 
@@ -178,6 +179,23 @@ class QueryTool:
         from etl_platform.planner.advice.explanation import explanation
 
         return explanation(self.plan(sql, params, role), self._catalog)
+
+    def advise(
+        self, asked: Sequence[Asked], role: str | None = None, least_runs: int = 3
+    ) -> list[Suggestion]:
+        """How tables could be laid out, and what rollups be kept, after queries of the past.
+
+        Tables that a policy changes for the role are not advised on; fewer than ``least_runs`` are
+        no reason for anything.
+
+        Raises:
+            QueryRefused: there are policies and no role.
+        """
+        from etl_platform.planner.advice.suggestions import suggestions
+
+        policy = role_of(self._lake.settings, role)
+        catalog = self._catalog if policy is None else RoleCatalog(self._catalog, policy)
+        return suggestions(asked, catalog, policy, least_runs)
 
     def _planned(self, sql: str, params: Params, policy: Role | None, asked: str | None) -> Plan:
         check_read_only(sql)

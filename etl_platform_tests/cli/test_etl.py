@@ -51,6 +51,7 @@ def test_help_teaches_with_examples() -> None:
     overview = etl("--help")
     assert overview.returncode == 0
     commands = (
+        "advise",
         "engines",
         "explain",
         "history",

@@ -156,3 +156,34 @@ def test_what_may_not_be_read_is_not_explained_either(
         assert done.exit_code == 1
     done = _etl("explain", "from shop.orders", "--role", "tiny", "--analyze")
     assert "at most 10 bytes" in str(done.exception)
+
+
+def test_the_history_is_advised_on(
+    shop: tuple[Settings, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _use(*shop, monkeypatch)
+    platform = Platform.open()
+    for month in (4, 5, 6):
+        sql = f"select month, sum(seconds) as s from shop.visits where month < {month} group by 1"
+        platform.query(sql)
+        platform.query(sql)  # answered from the kept result: no run
+    found = json.loads(_etl("advise", "--json").stdout)
+    assert [(one["kind"], one["table"], one["queries"]) for one in found] == [
+        ("rollup", "shop.visits", 3)
+    ]
+    told = _etl("advise").stdout
+    assert "keep shop.visits by month" in told
+    assert "sum(shop_visits.seconds) AS sum_seconds" in told
+    assert "nothing would save much" in _etl("advise", "--limit", "1").stderr
+
+
+def test_tables_that_a_policy_changes_are_not_advised_on(
+    policed: tuple[Settings, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _use(*policed, monkeypatch)
+    for score in range(4):
+        sql = f"select country, count(*) from shop.customers where score = '{score}' group by 1"
+        Platform.open().query(sql, role="clerk")
+    assert _etl("advise", "--role", "clerk", "--json").stdout.strip() == "[]"
+    refused = _etl("advise")
+    assert refused.exit_code == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def number(constant: Constant) -> float | None:
         moment = datetime.fromisoformat(constant)
     except ValueError:
         return None
-    return moment.replace(tzinfo=None).timestamp()
+    return moment.replace(tzinfo=UTC).timestamp()
 
 
 def _constant(value: object) -> Constant | None:
