@@ -23,9 +23,10 @@ _CONSOLE = Console(width=110)
 
 @dataclass(frozen=True)
 class Figure:
-    """Median over the runs: seconds of the operation, peak resident MB of its process.
+    """Median over the runs: seconds of the operation, peak resident MB.
 
-    The largest process that it started and waited for is added to that peak.
+    The peak is that of the largest process, its own or one that it started and waited for: a forked
+    one shares its parent's pages, so they are not added up.
     """
 
     seconds: float
@@ -44,7 +45,7 @@ def child(prepare: Callable[[], Operation]) -> None:
     seconds = time.perf_counter() - started
     extra["cpu"] = time.process_time() - cpu
     who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    peak_mb = sum(resource.getrusage(of).ru_maxrss for of in who) / 1024
+    peak_mb = max(resource.getrusage(of).ru_maxrss for of in who) / 1024
     print("FIGURE " + json.dumps({"seconds": seconds, "peak_mb": peak_mb, "extra": extra}))
 
 
