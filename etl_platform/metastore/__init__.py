@@ -14,6 +14,7 @@ from etl_platform.metastore.records import (
     ReceiptRecord,
     SavedQueryRecord,
     StreamBatchRecord,
+    StreamStateRecord,
 )
 from etl_platform.metastore.store import Metastore
 from etl_platform.metastore.streams import StreamLog
@@ -34,4 +35,5 @@ __all__ = [
     "SavedQueryRecord",
     "StreamBatchRecord",
     "StreamLog",
+    "StreamStateRecord",
 ]

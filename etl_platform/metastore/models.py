@@ -243,3 +243,17 @@ class StreamBatch(Base):
     cut_at: Mapped[datetime]
     merged_into: Mapped[str | None]
     note: Mapped[str | None]
+    outcome: Mapped[str | None]
+    finished_at: Mapped[datetime | None]
+
+
+class StreamState(Base):
+    """Where a stream ended when it was last looked at."""
+
+    __tablename__ = "stream_states"
+
+    stream: Mapped[str] = mapped_column(primary_key=True)
+    ends: Mapped[str]
+    seen_at: Mapped[datetime]
+    error: Mapped[str | None]
+    error_at: Mapped[datetime | None]

@@ -196,6 +196,8 @@ class StreamBatchRecord(Record):
     :func:`etl_platform.sources.stream.to_json`; ``incarnation`` is that of the stream.
     ``merged_into`` is the key of the partition that holds the batch now. ``note`` tells what
     people have to know of it: messages that retention took, a stream that was made again.
+    ``finished_at`` is when its rows were published for the first time, None until then;
+    ``outcome`` is JSON and tells what the newest publication held.
     """
 
     stream: str
@@ -207,3 +209,19 @@ class StreamBatchRecord(Record):
     cut_at: AwareDatetime = Field(default_factory=now)
     merged_into: str | None = None
     note: str | None = None
+    outcome: str | None = None
+    finished_at: AwareDatetime | None = None
+
+
+class StreamStateRecord(Record):
+    """Where a stream ended when its sensor last looked.
+
+    ``ends`` is a JSON object from partition to the text of its last position; ``error`` says why a
+    look after ``seen_at`` failed, None when the newest one did not.
+    """
+
+    stream: str
+    ends: str = "{}"
+    seen_at: AwareDatetime = Field(default_factory=now)
+    error: str | None = None
+    error_at: AwareDatetime | None = None

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl_platform.metastore import access
-from etl_platform.metastore.records import StreamBatchRecord
+from etl_platform.metastore.records import StreamBatchRecord, StreamStateRecord, now
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Select
 
-    from etl_platform.metastore.models import StreamBatch
+    from etl_platform.metastore.models import StreamBatch, StreamState
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,45 @@ class StreamLog:
         query = self._of(stream).where(model.merged_into.is_(None))
         return access.read(self.engine, query.order_by(model.number), StreamBatchRecord)
 
+    def finish(self, stream: str, key: str, outcome: str) -> None:
+        """Keep that the rows of a partition are published, and what they were (JSON).
+
+        Doing it again keeps the time of the first.
+        """
+        import sqlalchemy as sa
+
+        model = _model()
+        statement = (
+            sa.update(model)
+            .where(model.stream == stream, model.key == key)
+            .values(outcome=outcome, finished_at=sa.func.coalesce(model.finished_at, now()))
+        )
+        access.execute(self.engine, statement)
+
+    def unfinished(self, stream: str) -> list[StreamBatchRecord]:
+        """Partitions that were never published, oldest first."""
+        return [one for one in self.partitions(stream) if one.finished_at is None]
+
+    def members(self, stream: str, key: str) -> list[StreamBatchRecord]:
+        """What was merged into a partition, oldest first."""
+        query = self._of(stream).where(_model().merged_into == key).order_by(_model().number)
+        return access.read(self.engine, query, StreamBatchRecord)
+
+    def looked(self, state: StreamStateRecord) -> None:
+        """Keep where a stream ends now; the newest look replaces the one before."""
+        access.upsert(self.engine, _state(), state.model_dump(), key=("stream",))
+
+    def state(self, stream: str) -> StreamStateRecord | None:
+        """Where a stream ended when it was last looked at."""
+        return next((one for one in self.states() if one.stream == stream), None)
+
+    def states(self) -> list[StreamStateRecord]:
+        """Every stream that was ever looked at, by name."""
+        import sqlalchemy as sa
+
+        query = sa.select(_state()).order_by(_state().stream)
+        return access.read(self.engine, query, StreamStateRecord)
+
     def merge(self, merged: StreamBatchRecord, keys: Sequence[str]) -> None:
         """Keep, in one transaction, that a partition holds these others from now on.
 
@@ -100,3 +139,9 @@ def _model() -> type[StreamBatch]:
     from etl_platform.metastore.models import StreamBatch
 
     return StreamBatch
+
+
+def _state() -> type[StreamState]:
+    from etl_platform.metastore.models import StreamState
+
+    return StreamState

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from etl_platform.core.settings import Settings
-from etl_platform.metastore import Metastore, StreamBatchRecord
+from etl_platform.metastore import Metastore, StreamBatchRecord, StreamStateRecord
 
 
 @pytest.fixture
@@ -53,3 +53,38 @@ def test_merged_batches_give_way_to_their_partition_and_stay_known(metastore: Me
     assert found is not None
     assert found.merged_into == "2026-01-01"
     assert [one.number for one in metastore.streams.batches("shop.clicks")] == [0, 1, 2, 3]
+
+
+def test_a_batch_is_finished_once_and_its_outcome_is_the_newest(metastore: Metastore) -> None:
+    for number in range(2):
+        metastore.streams.add(batch(number))
+    metastore.streams.finish("shop.clicks", "batch-0", '{"rows": 1}')
+    first = metastore.streams.find("shop.clicks", "batch-0")
+    metastore.streams.finish("shop.clicks", "batch-0", '{"rows": 2}')
+    second = metastore.streams.find("shop.clicks", "batch-0")
+    assert first is not None
+    assert second is not None
+    assert first.finished_at == second.finished_at
+    assert second.outcome == '{"rows": 2}'
+    assert [one.key for one in metastore.streams.unfinished("shop.clicks")] == ["batch-1"]
+
+
+def test_members_of_a_merged_partition_are_known(metastore: Metastore) -> None:
+    for number in range(3):
+        metastore.streams.add(batch(number))
+    hour = batch(1, "hour").model_copy(update={"kind": "merged"})
+    metastore.streams.merge(hour, ["batch-0", "batch-1"])
+    assert [one.key for one in metastore.streams.members("shop.clicks", "hour")] == [
+        "batch-0",
+        "batch-1",
+    ]
+
+
+def test_the_newest_look_at_a_stream_replaces_the_one_before(metastore: Metastore) -> None:
+    metastore.streams.looked(StreamStateRecord(stream="shop.clicks", ends='{"0":"5"}'))
+    metastore.streams.looked(StreamStateRecord(stream="shop.clicks", ends='{"0":"9"}'))
+    state = metastore.streams.state("shop.clicks")
+    assert state is not None
+    assert state.ends == '{"0":"9"}'
+    assert len(metastore.streams.states()) == 1
+    assert metastore.streams.state("shop.others") is None
