@@ -13,6 +13,7 @@ from etl_platform.core.errors import ConfigError
 
 DEFAULT_SCHEMA = "main"
 QUARANTINE_SUFFIX = "__quarantine"
+DEAD_LETTER_SUFFIX = "__dead_letter"
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
 _MAX_LENGTH = 128
 
@@ -81,8 +82,14 @@ class TableName:
         return TableName(self.schema, self.name + QUARANTINE_SUFFIX)
 
     @property
+    def dead_letter(self) -> TableName:
+        """The table that holds the messages of a stream that did not become rows."""
+        return TableName(self.schema, self.name + DEAD_LETTER_SUFFIX)
+
+    @property
     def is_quarantine(self) -> bool:
-        return self.name.endswith(QUARANTINE_SUFFIX)
+        """Whether it holds what another table did not take: rows, or messages."""
+        return self.name.endswith((QUARANTINE_SUFFIX, DEAD_LETTER_SUFFIX))
 
     def __str__(self) -> str:
         return self.sql

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,6 +54,18 @@ class Admission:
     profile_file: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A table for rows that are not published.
+
+    ``rows`` is called once all rows are staged, with the SELECTs of the rows that the contract
+    rejects (with ``_rule`` and ``_reason``), and gives those of what the table is to hold.
+    """
+
+    table: TableName
+    rows: Callable[[Sequence[str]], Sequence[str]]
+
+
 def admit(
     lake: Lake,
     table: TableName,
@@ -71,6 +83,9 @@ def admit(
     schema_change: SchemaChange = "evolve",
     metastore: Metastore | None = None,
     apart: str | None = None,
+    aside: Aside | None = None,
+    notes: Mapping[str, str] | None = None,
+    unless: str | None = None,
     profile: LevelChoice = "auto",
 ) -> Admission:
     """Stage ``data``, audit it, and publish what the contract lets through.
@@ -83,6 +98,8 @@ def admit(
         metastore: where receipt, audit and profile are recorded too; a failure to record never
             undoes a commit.
         apart: a SELECT of further rows for the quarantine, with ``_rule`` and ``_reason``.
+        aside: where rows that are not published go instead of the quarantine.
+        notes: annotations to be kept in the same commit.
         profile: how much the profile says; ``auto`` is ``full`` where that takes little.
         Others: as for :meth:`Lake.stage` and :meth:`Lake.publish`.
 
@@ -111,9 +128,12 @@ def admit(
             if found.blocking:
                 _record_audit(metastore, lake, table, found, None, run_id)
                 raise ContractViolation(found)
-            rejected = [sql for sql in (found.rejected_sql, apart) if sql is not None]
-            quarantine = _quarantine(lake, con, rejected, table, mode, partition, batch, run_id)
-            notes = _watermark(con, staged, watermark)
+            place = aside or Aside(table.quarantine, tuple)
+            rejected = place.rows([sql for sql in (found.rejected_sql, apart) if sql is not None])
+            quarantine = _quarantine(
+                lake, con, rejected, place.table, mode, partition, batch, run_id, unless
+            )
+            notes = {**(notes or {}), **_watermark(con, staged, watermark)}
             if origin is not None:
                 # Without the rows that are kept aside it is not what its SQL gives.
                 whole = found.kept_sql is None
@@ -136,6 +156,7 @@ def admit(
             schema_change=schema_change,
             started=begun,
             checksum=checksum.result() if kept is staged else None,
+            unless=unless,
         )
     stages = {
         "write": round(staged.seconds, 4),
@@ -183,18 +204,18 @@ def _existing(
 def _quarantine(
     lake: Lake,
     con: duckdb.DuckDBPyConnection,
-    rejected: list[str],
-    table: TableName,
+    rejected: Sequence[str],
+    target: TableName,
     mode: Mode,
     partition: Mapping[str, Any] | None,
     batch: str | None,
     run_id: str | None,
+    unless: str | None,
 ) -> Receipt | None:
     """Commit the rejected rows before the accepted ones: a crash between the two hides nothing.
 
     A replacement also replaces what an earlier one had rejected; appends and upserts add to it.
     """
-    target = table.quarantine
     replaces = mode in (Mode.REPLACE, Mode.REPLACE_PARTITION)
     if rejected:
         together = " UNION ALL BY NAME ".join(f"(SELECT * FROM ({sql}))" for sql in rejected)
@@ -219,6 +240,7 @@ def _quarantine(
         batch=batch,
         run_id=run_id,
         schema_change="any" if mode is Mode.REPLACE else "evolve",
+        unless=unless,
     )
 
 

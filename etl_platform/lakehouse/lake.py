@@ -150,6 +150,7 @@ class Lake:
         schema_change: SchemaChange = "evolve",
         started: float | None = None,
         checksum: str | None = None,
+        unless: str | None = None,
     ) -> Receipt:
         """Make a stage visible in one Delta commit.
 
@@ -165,11 +166,13 @@ class Lake:
             started: ``time.perf_counter()`` when work on these rows began, for the receipt's
                 seconds; default: when staging did.
             checksum: of the staged files, when it is known already.
+            unless: a batch after which these rows may not be published any more.
 
         Raises:
             SchemaMismatch: the batch's columns do not fit, with the differences.
             ConcurrentWrite: other writers were faster 20 times in a row.
-            PermanentError: an upsert key with nulls or duplicates; another partitioning.
+            PermanentError: an upsert key with nulls or duplicates; another partitioning; ``unless``
+                was committed.
         """
         origin = Origin.of(annotations or {})
         if origin is not None and origin.rollup is not None:
@@ -187,6 +190,7 @@ class Lake:
             schema_change=schema_change,
             started=started,
             checksum=checksum,
+            unless=unless,
             storage_options=self.storage_options,
         )
 

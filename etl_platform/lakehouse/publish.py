@@ -46,6 +46,7 @@ def publish(
     schema_change: SchemaChange = "evolve",
     started: float | None = None,
     checksum: str | None = None,
+    unless: str | None = None,
     storage_options: dict[str, str] | None = None,
 ) -> Receipt:
     """Make a stage visible in one commit. See :meth:`etl_platform.lakehouse.Lake.publish`."""
@@ -58,6 +59,12 @@ def publish(
         if current is not None and batch and current.has_batch(batch):
             discard_staged(root, staged)
             return _skipped(current, mode, batch, run_id)
+        if current is not None and unless and current.has_batch(unless):
+            discard_staged(root, staged)
+            raise PermanentError(
+                f"{staged.table}: {unless} was committed before these rows could be",
+                fix="look at what there is now, and decide again what to publish",
+            )
         draft = Receipt(
             table=staged.table.sql,
             mode=mode,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from etl_platform.lakehouse import Lake, Mode, Origin
-    from etl_platform.lakehouse.gate import Admission
+    from etl_platform.lakehouse.gate import Admission, Aside
     from etl_platform.lakehouse.publish import SchemaChange
     from etl_platform.metastore import Metastore
     from etl_platform.quality import Contract
@@ -44,7 +44,9 @@ class Publication:
     ``origin`` is what the rows are made from, ``descriptions`` are of columns, ``extra`` is further
     metadata of the materialisation, and ``outcome`` gives what is known only once the rows were
     read. ``apart`` is a SELECT of rows that go to the quarantine whatever the contract says.
-    ``batch`` is the identity of this work; by default that of run and partition.
+    ``aside`` is where such rows go instead. ``notes`` are annotations of the commit.
+    ``batch`` is the identity of this work; by default that of run and partition. ``unless`` is a
+    batch after which nothing of this may be published any more.
     """
 
     table: TableName
@@ -61,7 +63,10 @@ class Publication:
     extra: Mapping[str, dg.MetadataValue] = field(default_factory=dict[str, dg.MetadataValue])
     outcome: Callable[[], Mapping[str, Entry]] | None = None
     apart: str | None = None
+    aside: Aside | None = None
+    notes: Mapping[str, str] = field(default_factory=dict[str, str])
     batch: str | None = None
+    unless: str | None = None
 
 
 def admit(
@@ -92,6 +97,9 @@ def admit(
         profile=publication.profile,
         metastore=resource.metastore(),
         apart=publication.apart,
+        aside=publication.aside,
+        notes=publication.notes,
+        unless=publication.unless,
     )
 
 
@@ -189,7 +197,7 @@ def materialization_metadata(
         entries["skipped"] = Entry(value.text("this batch had been committed before"))
     if admission.quarantine is not None:
         entries["quarantined_rows"] = Entry(value.int(admission.quarantine.rows_inserted))
-        entries["quarantine_table"] = Entry(value.text(publication.table.quarantine.sql))
+        entries["quarantine_table"] = Entry(value.text(admission.quarantine.table))
     if audit.report is not None:
         entries["validation_report"] = Entry(value.path(audit.report))
     unchecked = not_run(audit)
