@@ -11,7 +11,11 @@ import pytest
 
 from etl_platform.core.settings import Settings, get_settings
 
-pytest_plugins = ["etl_platform_tests.servers.postgres", "etl_platform_tests.servers.mariadb"]
+pytest_plugins = [
+    "etl_platform_tests.servers.postgres",
+    "etl_platform_tests.servers.mariadb",
+    "etl_platform_tests.servers.kafka",
+]
 
 
 def pytest_configure() -> None:
