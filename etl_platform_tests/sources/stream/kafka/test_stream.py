@@ -26,13 +26,13 @@ def test_exactly_the_messages_of_a_range_are_read(kafka_server: KafkaServer) -> 
 def test_a_topic_that_is_not_there_is_not_made_by_asking(kafka_server: KafkaServer) -> None:
     stream = opened(kafka_server, "never_made")
     for _ in range(2):
-        with pytest.raises(PermanentError, match="no such topic.*\n.*create the topic"):
+        with pytest.raises(PermanentError, match=r"no such topic.*\n.*create the topic"):
             stream.ends(5)
     stream.close()
 
 
 def test_a_broker_that_is_not_there_is_unavailable() -> None:
     stream = opened(KafkaServer("127.0.0.1:1"), "any")
-    with pytest.raises(StreamUnavailable, match="'any' at 127.0.0.1:1.*does not answer"):
+    with pytest.raises(StreamUnavailable, match=r"'any' at 127.0.0.1:1.*does not answer"):
         stream.ends(0.5)
     stream.close()
