@@ -22,7 +22,7 @@ NAMES = (
     "anomalies",
     "planning",
     "rollups",
-    "rollups",
+    "streaming",
 )
 LONG = ("profiling_peers", "profile_errors")
 """Run when they are named: peers that take minutes, and comparisons that are no timings."""
