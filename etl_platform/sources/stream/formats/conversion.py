@@ -1,0 +1,255 @@
+"""From the values as a format writes them (text, numbers) to the declared types, exactly.
+
+A whole column is converted at once. A value that has no exact place in its column's type is told
+with its row, never made null or rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from etl_platform.sources.stream.formats.columns import Column
+from etl_platform.sources.stream.formats.envelope import shortened
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Bad = dict[int, str]
+"""Why rows cannot be used, by their index."""
+Convert = Callable[["pa.Array[Any]"], "pa.Array[Any]"]
+_FIRST_US = -62_135_596_800_000_000
+_LAST_US = 253_402_300_799_999_999
+_FRACTION = {"s": 6, "ms": 3, "us": 0}
+
+
+def written_type(column: Column) -> pa.DataType:
+    """The type in which JSON holds the column's values: texts and numbers before conversion."""
+    import pyarrow as pa
+
+    if column.fields:
+        return pa.struct([pa.field(one.name, written_type(one)) for one in column.fields])
+    if column.items is not None:
+        return pa.list_(pa.field("element", written_type(column.items)))
+    if column.unit == "ns":
+        return pa.int64()
+    if column.unit is not None:
+        return pa.decimal128(20 if column.unit == "s" else 19, _FRACTION[column.unit])
+    kinds = pa.types
+    if (
+        kinds.is_timestamp(column.type)
+        or kinds.is_date(column.type)
+        or kinds.is_binary(column.type)
+    ):
+        return pa.string()
+    return column.type
+
+
+def written_schema(columns: tuple[Column, ...]) -> pa.Schema:
+    """All columns as they are before conversion."""
+    import pyarrow as pa
+
+    return pa.schema([pa.field(column.name, written_type(column)) for column in columns])
+
+
+def converted(written: pa.Array[Any], column: Column, name: str | None = None) -> Checked:
+    """The column in its declared type, null where the value was bad.
+
+    Args:
+        written: values of :func:`written_type`.
+        name: what reasons call it; the column's name by default.
+    """
+    import pyarrow as pa
+
+    name = name or column.name
+    if written.type.equals(column.type) and not _has_floats_or_needs(column):
+        return _required(written, written, column, name, {})
+    if column.fields:
+        result, bad = _structure(written, column, name)
+    elif column.items is not None:
+        result, bad = _list(written, column, name)
+    elif pa.types.is_floating(column.type):
+        result, bad = _finite(written, column, name)
+    elif column.unit is not None:
+        result, bad = _counted(written, column, name)
+    else:
+        result, bad = exact(written, _conversion(column), _wanted(column), name)
+    return _required(result, written, column, name, bad)
+
+
+Checked = tuple["pa.Array[Any]", Bad]
+
+
+def _has_floats_or_needs(column: Column) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_floating(column.type) or column.unit or column.format:
+        return True
+    inner = [*column.fields, *([column.items] if column.items else [])]
+    return any(one.required or _has_floats_or_needs(one) for one in inner)
+
+
+def exact(written: pa.Array[Any], convert: Convert, wanted: str, name: str) -> Checked:
+    """Convert all, or find by halving those that cannot be: few bad ones cost little."""
+    import pyarrow as pa
+
+    bad: Bad = {}
+
+    def part(start: int, values: pa.Array[Any]) -> list[pa.Array[Any]]:
+        try:
+            return [convert(values)]
+        except pa.ArrowInvalid:
+            if len(values) == 1:
+                bad[start] = f"column {name!r}: {shortened(values[0].as_py())!r} is not {wanted}"
+                return [pa.nulls(1, convert(pa.nulls(1, values.type)).type)]
+        half = len(values) // 2
+        return [*part(start, values[:half]), *part(start + half, values[half:])]
+
+    parts = part(0, written)
+    return (parts[0] if len(parts) == 1 else pa.concat_arrays(parts)), bad
+
+
+def _conversion(column: Column) -> Convert:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_binary(column.type):
+        return _base64
+    if column.format is not None:
+        return lambda values: _by_format(values, column)
+    return lambda values: pc.cast(values, column.type)
+
+
+def _wanted(column: Column) -> str:
+    import pyarrow as pa
+
+    if column.format is not None:
+        return f"of the form {column.format}"
+    if pa.types.is_binary(column.type):
+        return "base64"
+    if pa.types.is_date(column.type):
+        return "a date as 2024-12-31"
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        return "a time with its zone as 2024-12-31T23:59:59.123456Z"
+    if pa.types.is_timestamp(column.type):
+        return "a time without zone as 2024-12-31T23:59:59.123456"
+    return f"{'an' if str(column.type)[0] in 'aeiou' else 'a'} {column.type} exactly"
+
+
+def _base64(values: pa.Array[Any]) -> pa.Array[Any]:
+    # Few columns are binary, and Arrow has no function for it.
+    import base64
+    import binascii
+
+    import pyarrow as pa
+
+    def bytes_of(text: str | None) -> bytes | None:
+        return None if text is None else base64.b64decode(text, validate=True)
+
+    try:
+        return pa.array([bytes_of(one) for one in values.to_pylist()], pa.binary())
+    except (binascii.Error, ValueError) as error:
+        raise pa.ArrowInvalid(str(error)) from error
+
+
+def _by_format(values: pa.Array[Any], column: Column) -> pa.Array[Any]:
+    import duckdb
+    import pyarrow as pa
+
+    from etl_platform.core.duck import literal, sealed
+
+    kind = "TIMESTAMPTZ" if getattr(column.type, "tz", None) else "TIMESTAMP"
+    form = literal(str(column.format))
+    with sealed() as con:
+        con.register("written", pa.table({"v": values}))
+        try:
+            found = con.sql(f"SELECT CAST(strptime(v, {form}) AS {kind}) FROM written")
+            return found.to_arrow_table().column(0).combine_chunks().cast(column.type)
+        except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+            raise pa.ArrowInvalid(str(error)) from error
+
+
+def _finite(written: pa.Array[Any], column: Column, name: str) -> Checked:
+    import pyarrow.compute as pc
+
+    rows: list[Any] = pc.indices_nonzero(pc.invert(pc.is_finite(written))).to_pylist()
+    return written, dict.fromkeys(
+        rows, f"column {name!r}: the number is too large for {column.type}, or none"
+    )
+
+
+def _counted(written: pa.Array[Any], column: Column, name: str) -> Checked:
+    """Numbers of a unit since 1970, as microseconds."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if column.unit == "ns":
+        counts = written.fill_null(0).to_numpy(zero_copy_only=False)
+        micros = counts // 1000
+        wrong = micros * 1000 != counts
+    else:
+        # A decimal whose scale is that of the unit holds microseconds: the low word of each.
+        filled = written.fill_null(0)
+        held: Any = filled.buffers()[1]
+        words = np.frombuffer(held, np.int64).reshape(-1, 2)
+        words = words[filled.offset : filled.offset + len(filled)]
+        micros = words[:, 0].copy()
+        wrong = words[:, 1] != (micros >> 63)
+    wrong |= (micros < _FIRST_US) | (micros > _LAST_US)
+    nulls = written.is_null().to_numpy(zero_copy_only=False)
+    bad = {
+        int(row): f"column {name!r}: {written[int(row)].as_py()} {column.unit} since 1970 is no "
+        "whole number of microseconds in the years 1 to 9999"
+        for row in np.flatnonzero(wrong & ~nulls)
+    }
+    result = pa.array(micros, pa.int64(), mask=nulls | wrong)
+    return pc.cast(result, column.type), bad
+
+
+def _structure(written: Any, column: Column, name: str) -> Checked:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    present = written.is_valid()
+    fields: list[pa.Array[Any]] = []
+    bad: Bad = {}
+    for position, field in enumerate(column.fields):
+        # The field of a structure that is null is null, and required only where there is one.
+        values = pc.struct_field(written, [position])
+        result, wrong = converted(values, field, f"{name}.{field.name}")
+        fields.append(result)
+        bad |= {row: why for row, why in wrong.items() if present[row].as_py() and row not in bad}
+    kinds = [pa.field(field.name, field.type) for field in column.fields]
+    mask = pc.invert(present)
+    return pa.StructArray.from_arrays(fields, fields=kinds, mask=mask), bad
+
+
+def _list(written: Any, column: Column, name: str) -> Checked:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if column.items is None or len(written) == 0:
+        return pa.array([None] * len(written), column.type), {}
+    result, wrong = converted(written.flatten(), column.items, f"{name}[]")
+    parents = pc.list_parent_indices(written)
+    bad: Bad = {}
+    for row, why in wrong.items():
+        bad.setdefault(parents[row].as_py(), why)
+    lengths = pc.list_value_length(written).fill_null(0)
+    ends = pc.cumulative_sum(lengths)
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends.cast(pa.int32())])
+    mask = pc.is_null(written)
+    return pa.ListArray.from_arrays(offsets, result, type=column.type, mask=mask), bad
+
+
+def _required(
+    result: pa.Array[Any], written: pa.Array[Any], column: Column, name: str, bad: Bad
+) -> Checked:
+    import pyarrow.compute as pc
+
+    if column.required and written.null_count:
+        missing = f"column {name!r} is required, and is missing or null"
+        rows: list[Any] = pc.indices_nonzero(pc.is_null(written)).to_pylist()
+        bad = dict.fromkeys(rows, missing) | bad
+    return result, bad

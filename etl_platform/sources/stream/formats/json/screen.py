@@ -1,0 +1,109 @@
+"""Which messages may be parsed together, found in one pass of SQL over a whole batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from etl_platform.core.duck import literal
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from etl_platform.sources.stream.formats.columns import Column
+
+DEEPEST = 200
+"""Structures within structures that a message may have."""
+_VALUE = "try(decode(value))"
+# One object per message makes parsing them joined by line breaks safe: none can swallow the next.
+# DuckDB's parser takes NaN and trailing commas, Arrow's takes NaN: RFC 8259 knows neither.
+_SOUND = rf"""
+    json_valid(v) AND starts_with(v, '{{') AND NOT contains(v, 'NaN') AND NOT contains(v, 'Inf')
+    AND NOT (strlen(v) > {DEEPEST} AND regexp_matches(v, '([\[{{][^\]}}]*){{{DEEPEST}}}'))
+"""
+
+
+# Numbers that a double may not hold are written differently by SQL functions that copy objects.
+_COPIED_EXACTLY = """
+    AND NOT regexp_matches(v, '[0-9.][0-9.eE+-]{15}')
+    AND len(json_keys(v)) = len(list_distinct(json_keys(v)))
+"""
+
+
+def sound(
+    con: duckdb.DuckDBPyConnection, values: pa.Array[Any], *, rest: bool = False
+) -> pa.Array[Any]:
+    """True for each value that is a JSON object without anything that needs a closer look.
+
+    Args:
+        rest: whether ``rest.of_sound`` is to be asked, too.
+    """
+    condition = _SOUND + (
+        f"AND CASE WHEN json_valid(v) THEN true {_COPIED_EXACTLY} END" if rest else ""
+    )
+    condition = f"coalesce({condition}, false)"
+    return _each(con, values, condition)
+
+
+def doubtful(
+    con: duckdb.DuckDBPyConnection, values: pa.Array[Any], columns: tuple[Column, ...]
+) -> pa.Array[Any]:
+    """True for each sound value that Arrow's parser may refuse: more than it does, rarely less.
+
+    Only looked for when a batch was refused.
+    """
+    tests = [
+        r"regexp_matches(v, ',\s*[}\]]')",
+        "len(json_keys(v)) <> len(list_distinct(json_keys(v)))",
+        *(_unfit(column) for column in columns),
+    ]
+    return _each(con, values, f"coalesce({' OR '.join(tests)}, true)")
+
+
+def key_lists(con: duckdb.DuckDBPyConnection, values: pa.Array[Any]) -> list[tuple[list[str], int]]:
+    """The different lists of names at the top of sound values, and how often each occurs."""
+    import pyarrow as pa
+
+    con.register("messages", pa.table({"value": values}))
+    found = con.execute(
+        f"SELECT any_value(json_keys(v)), count(*) FROM (SELECT {_VALUE} AS v FROM messages) "
+        "GROUP BY CAST(json_keys(v) AS VARCHAR)"
+    )
+    return found.fetchall()
+
+
+def _each(con: duckdb.DuckDBPyConnection, values: pa.Array[Any], condition: str) -> pa.Array[Any]:
+    import pyarrow as pa
+
+    con.register("messages", pa.table({"value": values}))
+    answer = con.sql(f"SELECT {condition} FROM (SELECT {_VALUE} AS v FROM messages)")
+    return answer.to_arrow_table().column(0).combine_chunks()
+
+
+def _unfit(column: Column) -> str:
+    from pyarrow import types as t
+
+    from etl_platform.core.types import duckdb_type
+    from etl_platform.sources.stream.formats.conversion import written_type
+
+    path = literal("$" + "".join(f'."{part}"' for part in column.path))
+    kind, text = f"json_type(v, {path})", f"json_extract_string(v, {path})"
+    written = written_type(column)
+    if t.is_struct(written):
+        fits = f"{kind} = 'OBJECT'"
+    elif t.is_list(written):
+        fits = f"{kind} = 'ARRAY'"
+    elif t.is_string(written):
+        fits = f"{kind} = 'VARCHAR'"
+    elif t.is_boolean(written):
+        fits = f"{kind} = 'BOOLEAN'"
+    elif t.is_integer(written):
+        whole = f"regexp_full_match({text}, '-?[0-9]+')"
+        fits = f"{whole} AND TRY_CAST({text} AS {duckdb_type(written)}) IS NOT NULL"
+        fits = f"{kind} IN ('BIGINT', 'UBIGINT') AND {fits}"
+    elif t.is_decimal(written):
+        finer = f"regexp_matches({text}, '[.][0-9]{{{written.scale + 1}}}')"
+        fits = f"TRY_CAST({text} AS {duckdb_type(written)}) IS NOT NULL AND NOT {finer}"
+    else:
+        fits = f"{kind} IN ('BIGINT', 'UBIGINT', 'DOUBLE')"
+    return f"coalesce({kind} <> 'NULL' AND NOT coalesce({fits}, false), false)"
