@@ -1,9 +1,9 @@
-"""The brokers that the suite of streams runs on: one line for each."""
+"""The brokers that the suite of streams runs on: one line for each in ``BROKERS``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -14,36 +14,48 @@ from etl_platform_tests.servers.kafka import KafkaServer, Message
 
 @dataclass(frozen=True)
 class Broker:
-    """What the suite asks of a broker: make streams, fill them, open them.
+    """What the suite asks of a broker.
 
     Attributes:
         create: makes a stream with so many partitions and returns its name.
         delete: deletes it.
-        produce: writes messages; ``partition`` is the n-th of the stream.
+        recreate: makes a stream of a name that was deleted.
+        produce: writes messages in their order and waits for them; ``partition`` is the n-th of
+            the stream.
         open: the platform's view of it.
+        compressed: how to write with a compression, by its name; empty where clients have none.
+        tombstones: a message without value, empty keys, and headers can be written.
+        largest: bytes of the largest message.
     """
 
-    kind: str
     create: Callable[[int], str]
-    recreate: Callable[[str, int], None]
+    delete: Callable[[str], None]
+    recreate: Callable[[str, int], object]
     produce: Callable[[str, Iterable[Message]], None]
     open: Callable[[str], Stream]
+    compressed: Mapping[str, Callable[[str, Iterable[Message]], None]] = field(
+        default_factory=dict[str, Callable[[str, Iterable[Message]], None]]
+    )
+    tombstones: bool = True
+    largest: int = 1 << 20
 
 
 def kafka(request: pytest.FixtureRequest) -> Broker:
+    """Tansu."""
     server: KafkaServer = request.getfixturevalue("kafka_server")
 
-    def recreate(topic: str, partitions: int) -> None:
-        server.delete(topic)
-        server.create(partitions, topic)
+    def produce_as(codec: str) -> Callable[[str, Iterable[Message]], None]:
+        return lambda topic, messages: server.produce(topic, messages, compression_type=codec)
 
     return Broker(
-        "kafka",
-        server.create,
-        recreate,
-        server.produce,
-        lambda topic: KafkaStream(KafkaOptions(bootstrap_servers=server.address, topic=topic)),
+        create=server.create,
+        delete=server.delete,
+        recreate=lambda topic, partitions: server.create(partitions, topic),
+        produce=server.produce,
+        open=lambda topic: KafkaStream(KafkaOptions(bootstrap_servers=server.address, topic=topic)),
+        compressed={codec: produce_as(codec) for codec in ("gzip", "snappy", "lz4", "zstd")},
     )
 
 
 BROKERS: dict[str, Callable[[pytest.FixtureRequest], Broker]] = {"kafka": kafka}
+CODECS = ("gzip", "snappy", "lz4", "zstd")
