@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
 
 class Gateway:
-    """Passes connections to a port of loopback on; while it is shut it refuses them."""
+    """Passes connections to a port of loopback on; while it is shut it refuses them.
 
-    def __init__(self, target: int, port: int) -> None:
+    With ``tls`` it speaks TLS to its clients, for servers that do not.
+    """
+
+    def __init__(self, target: int, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.port = port
+        self._tls = tls
         self._target = target
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
@@ -45,14 +50,23 @@ class Gateway:
                 server = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
                 return
-            with self._lock:
-                if self._listener is not listener:
-                    client.close()
-                    server.close()
-                    return
-                self._open |= {client, server}
-            for pair in ((client, server), (server, client)):
-                threading.Thread(target=self._pass, args=pair, daemon=True).start()
+            threading.Thread(target=self._join, args=(client, server), daemon=True).start()
+
+    def _join(self, client: socket.socket, server: socket.socket) -> None:
+        if self._tls is not None:
+            try:
+                client = self._tls.wrap_socket(client, server_side=True)
+            except OSError:  # a client that does not trust the certificate
+                server.close()
+                return
+        with self._lock:
+            if self._listener is None:
+                client.close()
+                server.close()
+                return
+            self._open |= {client, server}
+        threading.Thread(target=self._pass, args=(client, server), daemon=True).start()
+        self._pass(server, client)
 
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
@@ -65,9 +79,9 @@ class Gateway:
 
 
 @contextmanager
-def gateway(target: int, port: int) -> Generator[Gateway]:
+def gateway(target: int, port: int, tls: ssl.SSLContext | None = None) -> Generator[Gateway]:
     """A gateway that is open, and shut afterwards."""
-    door = Gateway(target, port)
+    door = Gateway(target, port, tls)
     door.open()
     try:
         yield door

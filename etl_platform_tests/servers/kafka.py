@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
@@ -51,9 +51,10 @@ class Message:
 
 @dataclass(frozen=True)
 class KafkaServer:
-    """A running broker or cluster."""
+    """A running broker or cluster; ``client`` is what clients have to say to be let in."""
 
     address: str
+    client: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def create(self, partitions: int = 1, name: str | None = None) -> str:
         """Make a topic and return its name."""
@@ -86,7 +87,7 @@ class KafkaServer:
         _delivered(producer)
 
     def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.address})
+        return AdminClient({"bootstrap.servers": self.address, **self.client})
 
     def _producer(self, settings: Mapping[str, str | int]) -> Producer:
         return Producer(
@@ -96,6 +97,7 @@ class KafkaServer:
                 "batch.num.messages": 10_000,
                 "queue.buffering.max.messages": 2_000_000,
                 "message.max.bytes": 4 << 20,
+                **self.client,
                 **settings,
             },
             logger=_LOG,
@@ -138,19 +140,21 @@ def kafka_mock() -> Iterator[MockCluster]:
 
 @contextmanager
 def serving(
-    folder: Path, port: int | None = None, advertised: int | None = None, *options: str
+    folder: Path,
+    *options: str,
+    port: int | None = None,
+    advertised: int | None = None,
 ) -> Generator[KafkaServer]:
     """A Tansu broker that logs into ``folder``, and is gone afterwards.
 
     Args:
+        options: further ones of its command line.
         port: where it listens; a free one when not said.
         advertised: the port that it tells clients, where something stands between.
-        options: further ones of its command line.
     """
     own = port or free_port()
     shown = advertised or own
-    scheme = "tls" if "--cert" in options else "tcp"
-    listener, told = f"{scheme}://127.0.0.1:{own}", f"{scheme}://127.0.0.1:{shown}"
+    listener, told = f"tcp://127.0.0.1:{own}", f"tcp://127.0.0.1:{shown}"
     command = [_program(), "broker", "--listener-url", listener]
     command += ["--advertised-listener-url", told, "--silent", *options]
     with (folder / "log").open("w") as log:

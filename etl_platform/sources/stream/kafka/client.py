@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
 _LOG = logging.getLogger("etl_platform.kafka")
+# Its own log repeats a failed connection twenty times a second; each is logged once here.
+_QUIET = {"log_level": 2}
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Connection:
         settings: dict[str, Any] = {
             # The constructor wants a group; its name means nothing where none is joined.
             "group.id": "etl_platform",
+            **_QUIET,
             **TUNED,
             **self.options.settings,
             **self.options.client_settings(),
@@ -64,6 +67,7 @@ class Connection:
 
         given = {k: v for k, v in self.options.settings.items() if k not in CONSUMER_ONLY}
         settings: dict[str, Any] = {
+            **_QUIET,
             **given,
             **self.options.client_settings(),
             "error_cb": self._remember,
@@ -90,5 +94,8 @@ class Connection:
 
     def _remember(self, error: KafkaError) -> None:
         # That all brokers are down is told after the reason why.
-        if self.trouble is None or error.name() != ALL_DOWN:
-            self.trouble = error
+        if self.trouble is not None and error.name() == ALL_DOWN:
+            return
+        if self.trouble is None or error.name() != self.trouble.name():
+            _LOG.warning("%s: %s", self.address, redact(error.str()))
+        self.trouble = error

@@ -40,6 +40,7 @@ ALLOWED = CONSUMER_ONLY | {
     "client.id",
     "connections.max.idle.ms",
     "debug",
+    "log_level",
     "metadata.max.age.ms",
     "receive.message.max.bytes",
     "reconnect.backoff.max.ms",

@@ -42,7 +42,7 @@ class KafkaStream:
         address = Connection(self.options).address
         return StreamInfo(pa.int64(), address, self.options.topic, "kafka")
 
-    def ends(self, timeout_s: float) -> StreamEnds:
+    def ends(self, timeout_s: float, after: Mapping[str, int] | None = None) -> StreamEnds:
         """Two rounds of requests, whatever the number of partitions; clients stay open between
         calls.
 
