@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from etl_platform.lakehouse import Lake
     from etl_platform.metastore import Metastore
     from etl_platform.sources.database import Database
+    from etl_platform.sources.stream import Stream
 
 
 class LakeResource(dg.ConfigurableResource["LakeResource"]):
@@ -84,3 +85,26 @@ class DatabaseResource(dg.ConfigurableResource["DatabaseResource"]):
 
             self._database = Database(self.name, self.url)
         return self._database
+
+
+class StreamResource(dg.ConfigurableResource["StreamResource"]):
+    """A broker. ``connection`` says where it is and who asks, its secrets as references."""
+
+    kind: str = Field(description="kafka or kinesis.")
+    connection: dict[str, Any] = Field(description="As the kind of broker takes it.")
+
+    _streams: Any = PrivateAttr(default=None)
+
+    def stream(self, topic: str) -> Stream:
+        """A topic or stream by its name; it connects when first used.
+
+        Raises:
+            ConfigError: the connection is not one for this kind of broker.
+        """
+        if self._streams is None:
+            self._streams = {}
+        if topic not in self._streams:
+            from etl_platform.sources.stream.brokers import open_stream
+
+            self._streams[topic] = open_stream(self.kind, self.connection, topic)
+        return self._streams[topic]

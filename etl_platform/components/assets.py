@@ -42,7 +42,7 @@ class TableAsset:
     description: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     deps: Sequence[dg.AssetKey] = ()
-    partitions: dg.TimeWindowPartitionsDefinition | None = None
+    partitions: dg.TimeWindowPartitionsDefinition | dg.DynamicPartitionsDefinition | None = None
     pool: str | None = None
     resource_keys: frozenset[str] = frozenset({LAKE_KEY})
     default_group: str | None = None

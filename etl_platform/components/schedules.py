@@ -34,7 +34,8 @@ def build_jobs(
     members: dict[_Job, list[dg.AssetKey]] = {}
     seen: list[Partitions] = []
     for asset in assets:
-        partitions = asset.partitions
+        # Streams are loaded when messages come, not at a time.
+        partitions = asset.partitions if isinstance(asset.partitions, Partitions) else None
         if partitions is not None and partitions not in seen:
             seen.append(partitions)
         suffix = "" if partitions is None else f"_{seen.index(partitions) + 1}"

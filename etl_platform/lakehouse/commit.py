@@ -163,11 +163,12 @@ def add_actions(
 
 
 def commit_properties(
-    receipt: Receipt, annotations: Mapping[str, str], batch: str | None
+    receipt: Receipt, annotations: Mapping[str, str], *batches: str | None
 ) -> CommitProperties:
-    """The receipt, the table's annotations and the batch, to stand in the commit itself."""
+    """The receipt, the table's annotations and its batches, to stand in the commit itself."""
     from deltalake import CommitProperties, Transaction
 
+    now = int(time.time() * 1000)
     return CommitProperties(
         custom_metadata={
             RECEIPT_KEY: receipt.to_json(),
@@ -175,7 +176,7 @@ def commit_properties(
             VERSION_KEY: str(receipt.version_after),
         },
         max_commit_retries=0,
-        app_transactions=[Transaction(batch, 1, int(time.time() * 1000))] if batch else None,
+        app_transactions=[Transaction(one, 1, now) for one in batches if one] or None,
     )
 
 

@@ -1,0 +1,1 @@
+"""Streams: batches of exact ranges as partitions, dead letters, compaction."""

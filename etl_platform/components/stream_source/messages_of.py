@@ -1,0 +1,219 @@
+"""The messages of one partition: from the broker, or from dead letters that kept their bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from etl_platform.core.duck import connect, literal, quote
+from etl_platform.core.errors import PermanentError
+from etl_platform.publishing.publish import PARTITION_COLUMN
+from etl_platform.sources.stream.merging import passes
+from etl_platform.sources.stream.messages import message_schema
+from etl_platform.sources.stream.protocol import (
+    PositionsLost,
+    ReadLimits,
+    Stream,
+    StreamEnds,
+)
+from etl_platform.sources.stream.ranges import Range, Ranges, from_json, to_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from etl_platform.components.stream_source.dead_letters import DeadLetters
+    from etl_platform.components.stream_source.intake import Intake
+    from etl_platform.components.stream_source.options import StreamOptions
+    from etl_platform.core.names import TableName
+    from etl_platform.lakehouse import Lake
+    from etl_platform.metastore import StreamBatchRecord
+
+_ENDS_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where the rows and dead letters of a partition are."""
+
+    lake: Lake
+    table: TableName
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """What one materialisation reads.
+
+    Attributes:
+        lost: what is told of messages that are gone and were accepted to be.
+        kept: set where messages come from the dead letters, and the rows that are published
+            already stay.
+    """
+
+    stream: Stream
+    record: StreamBatchRecord
+    ranges: Ranges
+    limits: ReadLimits
+    lost: tuple[str, ...] = ()
+    kept: Kept | None = None
+
+    @property
+    def kind(self) -> str:
+        """Of the broker."""
+        return self.stream.info.kind
+
+    @property
+    def note(self) -> str:
+        """What the commit says of where its rows come from, as JSON."""
+        record = self.record
+        return json.dumps(
+            {
+                "partition": record.key,
+                "incarnation": record.incarnation,
+                "ranges": json.loads(to_json(self.ranges)),
+            }
+        )
+
+    def schema(self, intake: Intake) -> pa.Schema:
+        """The columns of the rows."""
+        return intake.decoder.schema(self.stream.info.position)
+
+    def rows(self, intake: Intake) -> pa.RecordBatchReader:
+        """All rows as one stream, read once."""
+        import pyarrow as pa
+
+        schema = self.schema(intake)
+        if self.kept is None:
+            batches = intake.decoded(self._from_broker())
+            return pa.RecordBatchReader.from_batches(schema, batches)
+        published = _published(self.kept, self.record.key, schema)
+        whole = pa.unify_schemas([schema, published.schema]) if published else schema
+        return pa.RecordBatchReader.from_batches(whole, self._kept_rows(intake, published, whole))
+
+    def from_dead_letters(self, lake: Lake, table: TableName, letters: DeadLetters) -> Messages:
+        """The same partition without its broker.
+
+        Raises:
+            PermanentError: it was never published, so that the broker alone has its messages.
+        """
+        from etl_platform.components.stream_source.dead_letters import without_message
+
+        if self.record.finished_at is None:
+            raise PermanentError(
+                f"{table}: {self.record.key} was never published, its dead letters are not all "
+                "of it",
+                fix="materialise it from the broker",
+            )
+        letters.kept_as_they_are = without_message(lake, table, self.record.key)
+        return replace(self, kept=Kept(lake, table))
+
+    def _from_broker(self) -> Iterator[pa.RecordBatch]:
+        self._check_incarnation(self.stream.ends(_ENDS_TIMEOUT_S))
+        for ranges in passes(self.ranges):
+            yield from self.stream.read(ranges, self.limits)
+
+    def _check_incarnation(self, ends: StreamEnds) -> None:
+        ours = self.record.incarnation
+        if ours and ends.incarnation and ours != ends.incarnation:
+            raise PositionsLost(
+                f"{self.stream.info.name}: it was deleted and made again after {self.record.key} "
+                "was cut, its messages are gone",
+                fix="rows that were published stay; materialise it with accept_lost: true if it "
+                "never was",
+            )
+
+    def _kept_rows(
+        self, intake: Intake, published: pa.RecordBatchReader | None, whole: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        from etl_platform.components.stream_source.dead_letters import kept_messages
+
+        assert self.kept is not None
+        if published is not None:
+            yield from _fitted(published, whole)
+        lake, table = self.kept.lake, self.kept.table
+        if lake.exists(table.dead_letter):
+            expected = message_schema(self.stream.info.position)
+            letters = kept_messages(lake, table, self.record.key, expected)
+            yield from _fitted(intake.decoded(letters), whole)
+
+
+def messages_of(
+    stream: Stream, record: StreamBatchRecord, options: StreamOptions, *, accept_lost: bool
+) -> Messages:
+    """The messages of a partition at its broker; nothing is read yet.
+
+    Args:
+        accept_lost: read what is left where messages are gone. Only for a batch that was never
+            published: a replay would take rows away that cannot come back.
+
+    Raises:
+        PermanentError: losses are accepted for a batch that was published.
+    """
+    limits = ReadLimits(parallel=options.batch.parallel)
+    found = Messages(stream, record, from_json(record.ranges), limits)
+    if not accept_lost:
+        return found
+    if record.finished_at is not None:
+        raise PermanentError(
+            f"{record.stream}: {record.key} is published; reading what is left of it would take "
+            "rows away",
+            fix="materialise it without accept_lost, or leave it as it is",
+        )
+    ends = stream.ends(_ENDS_TIMEOUT_S)
+    again = bool(record.incarnation and ends.incarnation not in ("", record.incarnation))
+    left = [_left(one, ends, again=again) for one in found.ranges]
+    kept = tuple(one for one, _ in left)
+    lost = tuple(text for _, text in left if text is not None)
+    return replace(found, ranges=kept, lost=lost)
+
+
+def _left(wanted: Range, ends: StreamEnds, *, again: bool) -> tuple[Range, str | None]:
+    """What of a range can still be read, and what is told of the rest."""
+    first = 0 if wanted.after is None else wanted.after + 1
+    end = ends.partitions.get(wanted.partition)
+    begin = wanted.through + 1 if again or end is None or end.earliest is None else end.earliest
+    gone = min(begin, wanted.through + 1) - first
+    if wanted.empty or gone <= 0:
+        return wanted, None
+    after = first + gone - 1
+    text = f"partition {wanted.partition}: positions {first} to {after} are gone"
+    estimate = None if wanted.estimate is None else wanted.through - after
+    return Range(wanted.partition, after, wanted.through, estimate), text
+
+
+def _published(kept: Kept, partition: str, schema: pa.Schema) -> pa.RecordBatchReader | None:
+    """The rows of a partition that there are, with the columns of the decoder first."""
+    import pyarrow as pa
+
+    if not kept.lake.exists(kept.table):
+        return None
+    there = kept.lake.schema(kept.table)
+    own = [name for name in there.names if name != PARTITION_COLUMN]
+    columns = ", ".join(quote(name) for name in own)
+    target = pa.schema([schema.field(n) if n in schema.names else there.field(n) for n in own])
+    sql = (
+        f"SELECT {columns} FROM {kept.lake.relation_sql(kept.table)} "
+        f"WHERE {quote(PARTITION_COLUMN)} = {literal(partition)}"
+    )
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with connect(kept.lake.settings) as con:
+            for batch in con.sql(sql).to_arrow_reader(65_536):
+                yield batch.cast(target)
+
+    return pa.RecordBatchReader.from_batches(target, batches())
+
+
+def _fitted(batches: Iterable[pa.RecordBatch], whole: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The same rows in all columns; null where they have none."""
+    import pyarrow as pa
+
+    for batch in batches:
+        columns = [
+            batch.column(field.name)
+            if field.name in batch.schema.names
+            else pa.nulls(batch.num_rows, field.type)
+            for field in whole
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=whole)

@@ -1,0 +1,125 @@
+"""What may be declared about streams."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from etl_platform.components.options import AssetOptions
+from etl_platform.components.timing import Declaration, Schedule, parse_duration
+from etl_platform.core.errors import EtlError
+from etl_platform.sources.stream.merging import Period
+
+
+class Batching(Declaration):
+    """How large a batch becomes, and how long messages wait for it."""
+
+    max_rows: int = Field(default=1_000_000, description="Messages of one batch.")
+    max_mb: float = Field(
+        default=512,
+        description="Megabytes of one batch, as far as earlier batches tell what a message weighs.",
+    )
+    max_age: str = Field(
+        default="0s",
+        description="How long messages may wait for a batch that is not full. 0s: every look at "
+        "the broker that finds any makes a batch.",
+        examples=["5m"],
+    )
+    parallel: int = Field(
+        default=4, description="Connections that read the ranges of a batch at the same time."
+    )
+
+    @field_validator("max_age")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        parse_duration(value)
+        return value
+
+    @model_validator(mode="after")
+    def _positive(self) -> Batching:
+        # Bounds in the annotation are not accepted by Dagster's resolution of YAML.
+        if self.max_rows < 1 or self.max_mb <= 0 or self.parallel < 1:
+            raise ValueError("max_rows, max_mb and parallel are above zero")
+        return self
+
+
+class Looking(Declaration):
+    """How the sensor works."""
+
+    every_s: int = Field(default=30, description="Seconds between two looks at the broker.")
+    budget_s: float = Field(
+        default=20.0, description="Seconds that a look may take; the broker answers in them or not."
+    )
+    max_unfinished: int = Field(
+        default=4,
+        description="Batches that are requested and not finished: at so many no further one is "
+        "cut, and what waits at the broker is the lag.",
+    )
+    in_order: bool = Field(
+        default=False,
+        description="A batch is only requested when all before it are published, so that messages "
+        "of a key become rows in their order.",
+    )
+    enabled: bool = Field(
+        default=True, description="Whether the sensor runs as soon as it is deployed."
+    )
+
+    @model_validator(mode="after")
+    def _positive(self) -> Looking:
+        if self.every_s < 1 or self.budget_s <= 0 or self.max_unfinished < 1:
+            raise ValueError("every_s, budget_s and max_unfinished are above zero")
+        return self
+
+
+class Compaction(Declaration):
+    """Batches of a time that is over become one partition."""
+
+    periods: list[Period] = Field(
+        default=["hour", "day", "month"],
+        description="Each partition goes into the longest of these that is over for it.",
+    )
+    after: str = Field(default="1h", description="How long a period must be over.")
+    max_rows: int = Field(default=50_000_000, description="Rows of one merged partition.")
+    schedule: Schedule = Field(
+        default=Schedule(cron="20 * * * *"), description="When batches are merged."
+    )
+    enabled: bool = Field(default=True, description="Whether batches are ever merged.")
+
+    @field_validator("after")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        parse_duration(value)
+        return value
+
+
+class StreamOptions(AssetOptions):
+    """One topic or stream as one table."""
+
+    topic: str | None = Field(
+        default=None, description="Its name at the broker; default: the table's."
+    )
+    decode: Any = Field(
+        default=None,
+        description="The format of messages and its columns.",
+        examples=[{"format": "json", "columns": {"id": "int64"}}],
+    )
+    start: Literal["earliest", "latest"] = Field(
+        default="earliest",
+        description="Where a stream that was never read begins. Partitions that come later are "
+        "always read from their beginning.",
+    )
+    batch: Batching = Field(default=Batching(), description="How large a batch becomes.")
+    sensor: Looking = Field(default=Looking(), description="How the broker is looked at.")
+
+    @field_validator("decode")
+    @classmethod
+    def _decodable(cls, value: Any) -> Any:
+        from etl_platform.components.stream_source.decoding import as_format
+
+        if value is not None:
+            try:
+                as_format(value)
+            except EtlError as error:
+                raise ValueError(str(error)) from error
+        return value

@@ -1,0 +1,70 @@
+"""Streams, from a topic on a real broker to rows in the lake, with real ticks and runs."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from etl_platform_tests.components.conftest import Project
+from etl_platform_tests.components.streams import TABLE, Feed, failures, message, messages
+from etl_platform_tests.servers.kafka import KafkaServer, Message
+
+POSITIVE = {"rules": [{"rule": "range", "column": "amount", "max": 50, "action": "quarantine"}]}
+
+
+@pytest.fixture
+def feed(project: Project, kafka_server: KafkaServer) -> Feed:
+    return Feed(project, kafka_server, kafka_server.create(partitions=2))
+
+
+def test_messages_become_rows_once_and_replays_change_nothing(feed: Feed) -> None:
+    feed.declare(batch={"max_rows": 40})
+    feed.produce(messages(range(100), 2))
+    keys = feed.catch_up()
+    assert len(keys) == 3
+    assert feed.ids() == list(range(100))
+    assert feed.project.instance.get_dynamic_partitions(TABLE.sql) == keys
+    before = feed.project.lake.checksum(TABLE)
+    random.Random("replay").shuffle(keys)
+    assert all(one.success for one in feed.load(*keys))
+    assert feed.project.lake.checksum(TABLE) == before
+    note = feed.project.lake.annotation(TABLE, "stream:ranges")
+    assert note is not None
+    assert keys[-1] in note
+
+
+def test_poison_and_refused_messages_wait_in_dead_letters_until_they_are_good(feed: Feed) -> None:
+    feed.declare(contract=POSITIVE)
+    poison = Message(b"{no json", b"k", 0, (("trace", b"7"),))
+    feed.produce([*messages(range(10), 2), poison, message(99, 1)])
+    (key,) = feed.catch_up()
+    assert feed.ids() == list(range(10))
+    broken, refused = sorted(feed.dead_letters(), key=lambda one: str(one["_rule"]))
+    assert broken["_value"] == b"{no json"
+    assert broken["_headers"] == [{"name": "trace", "value": b"7"}]
+    assert (broken["_source_partition"], broken["_source_position"]) == ("0", 5)
+    assert (broken["_rule"], broken["_partition"]) == ("decode", key)
+    assert refused["_value"] == message(99).value
+    assert refused["_rule"] == "range_amount"
+    (batch,) = feed.log.partitions(TABLE.sql)
+    assert batch.outcome is not None
+    assert '"messages":12,"rows":10,"dead_letters":2' in batch.outcome
+    # The contract is put right; the bytes that were kept are enough, without the broker.
+    feed.declare()
+    (again,) = feed.load(key, from_dead_letters=True)
+    assert again.success, failures(again)
+    assert feed.ids() == [*range(10), 99]
+    assert [one["_value"] for one in feed.dead_letters()] == [b"{no json"]
+    (whole,) = feed.load(key)
+    assert whole.success
+    assert feed.ids() == [*range(10), 99]
+    assert len(feed.dead_letters()) == 1
+
+
+def test_a_partition_that_was_never_cut_is_refused_by_name(feed: Feed) -> None:
+    feed.declare()
+    feed.project.instance.add_dynamic_partitions(TABLE.sql, ["by-hand"])
+    (result,) = feed.load("by-hand")
+    assert not result.success
+    assert "shop.clicks: unknown batch 'by-hand'" in failures(result)
