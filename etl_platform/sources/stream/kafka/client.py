@@ -93,8 +93,9 @@ class Connection:
         return redact(self.options.bootstrap_servers)
 
     def _remember(self, error: KafkaError) -> None:
-        # That all brokers are down is told after the reason why.
-        if self.trouble is not None and error.name() == ALL_DOWN:
+        # What follows a reason, such as that all brokers are down, tells less than the reason.
+        told = self.trouble
+        if told is not None and (error.name() == ALL_DOWN or is_refusal(told)):
             return
         if self.trouble is None or error.name() != self.trouble.name():
             _LOG.warning("%s: %s", self.address, redact(error.str()))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ASKED = "when asked for its ends"
+# A call that failed does not say why; callbacks do, one after the other.
+_REASONS_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Topic:
         try:
             cluster = consumer.list_topics(name, timeout=timeout_s)
         except KafkaException as error:
-            consumer.consume(1, timeout=0)
+            consumer.consume(1, timeout=_REASONS_S)
             raise self.connection.failure(error.args[0], _ASKED) from None
         found = cluster.topics[name]
         if found.error is not None:
@@ -125,7 +127,7 @@ class Topic:
             return asked.result(max(deadline - time.monotonic(), 0.001))
         except (KafkaException, Late) as error:
             if self._admin is not None:
-                self._admin.poll(0)
+                self._admin.poll(_REASONS_S)
             told = error.args[0] if isinstance(error, KafkaException) else None
             raise self.connection.failure(told, _ASKED) from None
 
