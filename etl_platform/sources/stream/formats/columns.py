@@ -58,6 +58,9 @@ class ColumnSpec(BaseModel):
     def _one_kind(self) -> Self:
         if sum(one is not None for one in (self.type, self.fields, self.items)) != 1:
             raise ValueError("a column has either a type, or fields, or items")
+        inner = [*(self.fields or {}).values(), *([self.items] if self.items else [])]
+        if any(one.path is not None for one in inner):
+            raise ValueError("a path is for a column, not for what is within one")
         if self.type is not None:
             _named(self.type)
         temporal = self.type is not None and "time" in _NAMES.get(self.type, self.type)

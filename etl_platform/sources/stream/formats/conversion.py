@@ -6,6 +6,7 @@ with its row, never made null or rounded.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Bad = dict[int, str]
 """Why rows cannot be used, by their index."""
 Convert = Callable[["pa.Array[Any]"], "pa.Array[Any]"]
+Checked = tuple["pa.Array[Any]", Bad]
+"""Values, and what is wrong with some."""
 _FIRST_US = -62_135_596_800_000_000
 _LAST_US = 253_402_300_799_999_999
 _FRACTION = {"s": 6, "ms": 3, "us": 0}
@@ -77,7 +80,27 @@ def converted(written: pa.Array[Any], column: Column, name: str | None = None) -
     return _required(result, written, column, name, bad)
 
 
-Checked = tuple["pa.Array[Any]", Bad]
+def from_text(texts: pa.Array[Any], column: Column) -> Checked:
+    """The column from values that are all written as text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    wire = written_type(column)
+    if wire.equals(texts.type):
+        return converted(texts, column)
+
+    def number(values: pa.Array[Any]) -> pa.Array[Any]:
+        # Arrow takes hexadecimal digits for a number, where a person would not.
+        if pc.any(pc.match_substring_regex(values, "[xX]"), min_count=0).as_py():
+            raise pa.ArrowInvalid("hexadecimal")
+        return pc.cast(values, wire)
+
+    name = column.name
+    plain = dataclasses.replace(column, type=wire, unit=None)
+    wanted = _wanted(plain) if column.unit is None else f"a number of {column.unit} since 1970"
+    written, bad = exact(texts, number, wanted, name)
+    result, more = converted(written, dataclasses.replace(column, required=False))
+    return _required(result, texts, column, name, more | bad)
 
 
 def _has_floats_or_needs(column: Column) -> bool:
@@ -100,7 +123,7 @@ def exact(written: pa.Array[Any], convert: Convert, wanted: str, name: str) -> C
             return [convert(values)]
         except pa.ArrowInvalid:
             if len(values) == 1:
-                bad[start] = f"column {name!r}: {shortened(values[0].as_py())!r} is not {wanted}"
+                bad[start] = f"column {name!r}: '{shortened(values[0].as_py())}' is not {wanted}"
                 return [pa.nulls(1, convert(pa.nulls(1, values.type)).type)]
         half = len(values) // 2
         return [*part(start, values[:half]), *part(start + half, values[half:])]
@@ -174,7 +197,7 @@ def _finite(written: pa.Array[Any], column: Column, name: str) -> Checked:
 
     rows: list[Any] = pc.indices_nonzero(pc.invert(pc.is_finite(written))).to_pylist()
     return written, dict.fromkeys(
-        rows, f"column {name!r}: the number is too large for {column.type}, or none"
+        rows, f"column {name!r}: the number is too large for {column.type}, or is NaN"
     )
 
 

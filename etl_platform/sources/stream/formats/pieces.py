@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.sources.stream.formats.columns import Column
-from etl_platform.sources.stream.formats.conversion import converted, written_schema
+from etl_platform.sources.stream.formats.conversion import Checked, converted, written_schema
 from etl_platform.sources.stream.formats.envelope import Payloads
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Pieces:
     """Values as they were written, and reasons against those that cannot be used."""
 
-    def __init__(self) -> None:
+    def __init__(self, convert: Callable[[Any, Column], Checked] = converted) -> None:
+        self._convert = convert
         self.reasons: dict[int, str] = {}
         self._at: list[Indices] = []
         self._tables: list[pa.Table] = []
@@ -49,7 +50,7 @@ class Pieces:
             values: Any = written.column(column.name).combine_chunks()
             if isinstance(values, pa.ChunkedArray):
                 values = pa.concat_arrays(values.chunks)
-            result, wrong = converted(values, column)
+            result, wrong = self._convert(values, column)
             bad = wrong | bad
             done.append(result)
         table = pa.table(done, names=names)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _WHOLE = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
-_LARGEST = {"float": 3.4028235677973366e38, "double": math.inf}
 
 
 class Unusable(Exception):  # never leaves the package
@@ -67,13 +66,13 @@ def parse(value: bytes) -> Object:
     try:
         found, end = _DECODER.raw_decode(text.lstrip(" \t\r\n"))
     except json.JSONDecodeError as error:
-        at = f"at character {error.pos}: {shortened(text[max(error.pos - 10, 0) :][:30])!r}"
+        at = f"at character {error.pos}: '{shortened(text[max(error.pos - 10, 0) :][:30])}'"
         raise Unusable(f"not JSON: {error.msg} {at}") from error
     rest = text.lstrip(" \t\r\n")[end:].strip(" \t\r\n")
     if rest.startswith("{"):
-        raise Unusable(f"more than one object in a message: the next is {shortened(rest)!r}")
+        raise Unusable(f"more than one object in a message: the next is '{shortened(rest)}'")
     if rest:
-        raise Unusable(f"text after the object: {shortened(rest)!r}")
+        raise Unusable(f"text after the object: '{shortened(rest)}'")
     if not isinstance(found, Object):
         raise Unusable(f"the message is {_kind(found)}, not an object")
     return found
@@ -155,7 +154,8 @@ def _whole(value: Number, kind: pa.DataType, name: str) -> int:
 
 def _float(value: Number, kind: pa.DataType, name: str) -> float:
     found = float(value)
-    if math.isinf(found) or abs(found) >= _LARGEST[str(kind)]:
+    # What only float32 cannot hold is told where columns are converted.
+    if math.isinf(found):
         raise Unusable(f"field {name!r}: {shortened(value)} is too large for {kind}")
     return found
 

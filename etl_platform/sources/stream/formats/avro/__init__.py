@@ -1,0 +1,1 @@
+"""Avro: plain, or in Confluent's wire format with a schema registry."""
