@@ -95,8 +95,11 @@ class Watcher:
         return found
 
     def _ends(self, found: Look) -> StreamEnds | None:
+        last = self.log.newest(self.name)
+        taken = from_json(last.ranges) if last is not None else ()
+        after = {one.partition: one.through for one in taken}
         try:
-            return self.stream.ends(self.options.sensor.budget_s)
+            return self.stream.ends(self.options.sensor.budget_s, after)
         except TransientError as error:
             found.failed, found.reason = True, redact(str(error))
             before = self.log.state(self.name) or StreamStateRecord(stream=self.name)

@@ -170,7 +170,9 @@ def messages_of(
 
 def _left(wanted: Range, ends: StreamEnds, *, again: bool) -> tuple[Range, str | None]:
     """What of a range can still be read, and what is told of the rest."""
-    first = 0 if wanted.after is None else wanted.after + 1
+    first = wanted.first
+    if first is None:
+        first = 0 if wanted.after is None else wanted.after + 1
     end = ends.partitions.get(wanted.partition)
     begin = wanted.through + 1 if again or end is None or end.earliest is None else end.earliest
     gone = min(begin, wanted.through + 1) - first
@@ -179,7 +181,8 @@ def _left(wanted: Range, ends: StreamEnds, *, again: bool) -> tuple[Range, str |
     after = first + gone - 1
     text = f"partition {wanted.partition}: positions {first} to {after} are gone"
     estimate = None if wanted.estimate is None else wanted.through - after
-    return Range(wanted.partition, after, wanted.through, estimate), text
+    resumed = begin if wanted.first is not None and begin <= wanted.through else None
+    return Range(wanted.partition, after, wanted.through, estimate, resumed), text
 
 
 def _published(kept: Kept, partition: str, schema: pa.Schema) -> pa.RecordBatchReader | None:

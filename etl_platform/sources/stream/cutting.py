@@ -82,7 +82,8 @@ def cut(
 
     A full batch is shared between partitions so that the smallest share is as large as can be.
     A partition waits until all that its parents held is in earlier batches. Where positions do not
-    count messages nobody can tell here what retention took: reading does.
+    count messages the look at the ends says where a batch ends (``until``), and reading tells what
+    retention took since.
 
     Args:
         last: the batch before; None for a stream that was never read.
@@ -95,13 +96,17 @@ def cut(
     free = {name: begun.backlog(name) for name in begun.open(ends)}
     waiting, budget = sum(free.values()), limits.rows
     full = limits.counted and waiting >= budget
-    shares = _shares(free, budget) if full else free
+    if not limits.counted:
+        shares = begun.spans(ends, free)
+        full = any(shares[name] < free[name] for name in shares)
+    else:
+        shares = _shares(free, budget) if full else free
     # Where reading begins, or went on after a loss, is kept although there is nothing to read.
     pinned = bool(begun.notes) or (last is None and start == "latest")
     young = waited_s is not None and waited_s < limits.max_age_s
-    if not pinned and (not waiting or (young and not full)):
+    if not pinned and (not any(shares.values()) or (young and not full)):
         return None
-    ranges = tuple(begun.range(name, shares.get(name, 0), limits) for name in begun.positions)
+    ranges = tuple(begun.range(name, shares.get(name, 0), limits, ends) for name in begun.positions)
     left = any(begun.backlog(name) > shares.get(name, 0) for name in begun.positions)
     kept = tuple(one for one in ranges if one is not None)
     return Cut(kept, ends.incarnation, begun.notes, left)
@@ -137,6 +142,11 @@ class _Beginning:
             end = ends.partitions.get(name)
             if end is not None and counted:
                 positions[name] = _after_gap(name, taken.get(name), end, notes, last is not None)
+            elif end is not None and name in taken and _gap_possible(taken[name], end):
+                notes.append(
+                    f"partition {name}: the last message read is past retention, so that nobody "
+                    f"can tell whether messages between it and {end.earliest} were lost"
+                )
         return cls(positions, latest, tuple(notes))
 
     def backlog(self, name: str) -> int:
@@ -146,6 +156,16 @@ class _Beginning:
             return 0
         after = self.positions[name]
         return max(0, latest - (-1 if after is None else after))
+
+    def spans(self, ends: StreamEnds, free: Mapping[str, int]) -> dict[str, int]:
+        """Positions of each partition up to where the look at its end says that a batch ends."""
+        until = {name: ends.partitions[name].until for name in free if name in ends.partitions}
+        return {
+            name: waiting
+            if (end := until.get(name)) is None
+            else min(waiting, max(0, end - (-1 if (at := self.positions[name]) is None else at)))
+            for name, waiting in free.items()
+        }
 
     def open(self, ends: StreamEnds) -> list[str]:
         """The partitions that may be read: children once nothing of their parents is left."""
@@ -161,13 +181,21 @@ class _Beginning:
         end = ends.partitions.get(name)
         return (one for one in end.parents if one in self.positions) if end is not None else ()
 
-    def range(self, name: str, share: int, limits: CutLimits) -> Range | None:
+    def range(self, name: str, share: int, limits: CutLimits, ends: StreamEnds) -> Range | None:
         """The part of a partition; None where there is no position to keep yet."""
         after = self.positions[name]
         if share == 0:
             return None if after is None else Range(name, after, after, 0)
         through = (-1 if after is None else after) + share
-        return Range(name, after, through, share if limits.counted else None)
+        if limits.counted:
+            return Range(name, after, through, share)
+        first = ends.partitions[name].earliest
+        seen = first is not None and (after is None or first > after) and first <= through
+        return Range(name, after, through, first=first if seen else None)
+
+
+def _gap_possible(after: int, end: PartitionEnd) -> bool:
+    return end.gap_possible and end.earliest is not None and end.earliest > after
 
 
 def _made_again(ends: StreamEnds, last: LastCut, taken: Mapping[str, int]) -> bool:

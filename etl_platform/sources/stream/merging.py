@@ -120,9 +120,7 @@ def joined(batches: Iterable[Ranges]) -> Ranges:
         parts = found.setdefault(one.partition, [])
         before = parts[-1] if parts else None
         if before is not None and before.through == one.after:
-            known = before.estimate is not None and one.estimate is not None
-            total = (before.estimate or 0) + (one.estimate or 0) if known else None
-            parts[-1] = Range(one.partition, before.after, one.through, total)
+            parts[-1] = before.joined(one)
         elif before is not None and before.empty:
             parts[-1] = one
         elif before is None or not one.empty:

@@ -27,12 +27,17 @@ class PartitionEnd:
     """How far a partition reaches now.
 
     Attributes:
-        earliest: the first position that can still be read; None when it is empty.
+        earliest: the first position that can still be read; None when it is empty. Brokers that
+            look for ends behind the last positions taken give the first one there.
         latest: the last position that was written; None when none ever was.
         newest_at: the broker's time of the last message, where it is cheap to know.
         parents: partitions that have to be read to their end before this one (shards after a
             split or merge of shards).
         closed: nothing more will be written to it.
+        until: where the next batch ends at the latest, where positions do not count messages and
+            all up to ``latest`` would be more than one batch should hold.
+        gap_possible: whether retention removed messages behind the last position taken cannot be
+            told any more.
     """
 
     earliest: int | None
@@ -40,6 +45,8 @@ class PartitionEnd:
     newest_at: datetime | None = None
     parents: tuple[str, ...] = ()
     closed: bool = False
+    until: int | None = None
+    gap_possible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +88,13 @@ class Stream(Protocol):
     @property
     def info(self) -> StreamInfo: ...
 
-    def ends(self, timeout_s: float) -> StreamEnds:
+    def ends(self, timeout_s: float, after: Mapping[str, int] | None = None) -> StreamEnds:
         """Where every partition begins and ends, in one round of requests.
+
+        Args:
+            timeout_s: for all of it.
+            after: the last positions taken, by partition. Brokers without a call for ends look
+                from there.
 
         Raises:
             StreamUnavailable: the broker does not answer in time.

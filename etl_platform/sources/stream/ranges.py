@@ -15,13 +15,16 @@ class Range:
 
     Positions are integers that grow within a partition: offsets in Kafka, sequence numbers in
     Kinesis. ``after`` is None where the partition is read from its very beginning. ``estimate`` is
-    how many messages that is at most, None where only reading can tell.
+    how many messages that is at most, None where only reading can tell. ``first`` is the position
+    of its first message, where positions do not count messages and it was seen: a reader that does
+    not find it there knows that retention took it.
     """
 
     partition: str
     after: int | None
     through: int
     estimate: int | None = None
+    first: int | None = None
 
     def __post_init__(self) -> None:
         if self.after is not None and self.through < self.after:
@@ -34,6 +37,13 @@ class Range:
     def empty(self) -> bool:
         """Whether no position lies in it."""
         return self.after == self.through
+
+    def joined(self, following: Range) -> Range:
+        """This range and the one that begins where it ends, as one."""
+        known = self.estimate is not None and following.estimate is not None
+        total = (self.estimate or 0) + (following.estimate or 0) if known else None
+        first = following.first if self.empty else self.first
+        return Range(self.partition, self.after, following.through, total, first)
 
 
 Ranges = tuple[Range, ...]
@@ -48,6 +58,7 @@ def to_json(ranges: Iterable[Range]) -> str:
                 "after": None if one.after is None else str(one.after),
                 "through": str(one.through),
                 "estimate": one.estimate,
+                **({} if one.first is None else {"first": str(one.first)}),
             }
             for one in ranges
         ],
@@ -63,6 +74,7 @@ def from_json(text: str) -> Ranges:
             None if one["after"] is None else int(one["after"]),
             int(one["through"]),
             one["estimate"],
+            int(one["first"]) if "first" in one else None,
         )
         for one in json.loads(text)
     )
@@ -86,9 +98,7 @@ def union(batches: Iterable[Ranges]) -> Ranges:
                 f"partition {one.partition!r}: a range after {one.after} does not follow one "
                 f"through {before.through}"
             )
-        known = before.estimate is not None and one.estimate is not None
-        total = (before.estimate or 0) + (one.estimate or 0) if known else None
-        found[one.partition] = Range(one.partition, before.after, one.through, total)
+        found[one.partition] = before.joined(one)
     return tuple(sorted(found.values(), key=lambda one: one.partition))
 
 

@@ -170,7 +170,30 @@ def test_positions_that_do_not_count_messages_are_taken_to_the_end() -> None:
     assert cut(there, LastCut((Range("shard", None, 10**49),)), limits, waited_s=1) is None
     made = cut(there, LastCut((Range("shard", None, 10**49),)), limits, waited_s=60)
     assert made is not None
-    assert made.ranges == (Range("shard", 10**49, 10**55, None),)
+    assert made.ranges == (Range("shard", 10**49, 10**55, first=10**50),)
+
+
+def test_a_backlog_is_cut_where_the_look_says_and_then_only_after_another_look() -> None:
+    limits = CutLimits(max_age_s=60, counted=False)
+    there = StreamEnds({"a": PartitionEnd(100, 900, until=500), "b": PartitionEnd(30, 40)})
+    made = cut(there, LastCut((Range("a", None, 7),)), limits, waited_s=1)
+    assert made is not None
+    assert made.ranges == (Range("a", 7, 500, first=100), Range("b", None, 40, first=30))
+    assert made.more
+    assert cut(there, after(made), limits, waited_s=100) is None
+    later = StreamEnds({"a": PartitionEnd(501, 900), "b": PartitionEnd(None, 40)})
+    rest = cut(later, after(made), limits, waited_s=100)
+    assert rest is not None
+    assert rest.ranges == (Range("a", 500, 900, first=501), Range("b", 40, 40, 0))
+
+
+def test_a_loss_that_cannot_be_excluded_is_told_once() -> None:
+    limits = CutLimits(counted=False)
+    there = StreamEnds({"a": PartitionEnd(50, 90, gap_possible=True)})
+    made = cut(there, LastCut((Range("a", None, 7),)), limits)
+    assert made is not None
+    assert "nobody can tell whether messages between it and 50 were lost" in made.notes[0]
+    assert cut(there, after(made), limits) is None
 
 
 @given(

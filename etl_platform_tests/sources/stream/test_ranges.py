@@ -12,6 +12,7 @@ LARGE = 49590338271490256608559692538361571095921575989136588898
 
 def test_ranges_come_back_from_json_whatever_their_size() -> None:
     ranges = (Range("0", None, 9, 10), Range("shardId-000000000001", LARGE, LARGE + 7))
+    ranges += (Range("shardId-000000000002", LARGE, LARGE + 9, first=LARGE + 2),)
     assert from_json(to_json(ranges)) == ranges
 
 
@@ -25,6 +26,13 @@ def test_consecutive_batches_are_one_range_of_each_partition() -> None:
     second = (Range("0", 4, 10, 6), Range("2", None, 0))
     expected = (Range("0", None, 10, 11), Range("1", 2, 9, 7), Range("2", None, 0))
     assert union([first, second]) == expected
+
+
+def test_a_union_begins_with_the_first_message_of_its_first_batch_that_has_any() -> None:
+    batches = [(Range("s", 5, 5),), (Range("s", 5, 90, first=7),), (Range("s", 90, 99, first=95),)]
+    assert union(batches) == (Range("s", 5, 99, first=7),)
+    unknown = [(Range("s", 5, 90),), (Range("s", 90, 99, first=95),)]
+    assert union(unknown) == (Range("s", 5, 99),)
 
 
 def test_batches_that_leave_messages_out_have_no_union() -> None:
