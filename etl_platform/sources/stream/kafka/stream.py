@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from etl_platform.core.errors import PermanentError
+from etl_platform.core.errors import EtlError, PermanentError
 from etl_platform.sources.stream.kafka.client import Connection
 from etl_platform.sources.stream.kafka.ends import Topic, Watermarks
 from etl_platform.sources.stream.kafka.options import KafkaOptions
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 class KafkaStream:
     """One topic. Positions are offsets; a partition's name is its number as text.
 
-    Only committed messages are read, and ends are those of committed messages.
+    Only committed messages are read, and ends are those of committed messages. A compacted topic
+    may give fewer messages when a range is read again: its broker removes those that a later one
+    of the same key replaced, and nothing tells.
     """
 
     options: KafkaOptions
@@ -52,7 +54,14 @@ class KafkaStream:
             StreamUnavailable: the broker does not answer in time.
             PermanentError: there is no such topic, or it may not be read.
         """
-        found = self._opened().ends(timeout_s)
+        if self._topic is None:
+            self._topic = Topic(Connection(self.options))
+        try:
+            found = self._topic.ends(timeout_s)
+        except EtlError:
+            # The next call connects at once, where a client that failed waits for seconds.
+            self.close()
+            raise
         return StreamEnds(
             {str(number): _end(marks) for number, marks in found.partitions.items()},
             found.incarnation,
@@ -61,7 +70,7 @@ class KafkaStream:
     def read(self, ranges: Ranges, limits: ReadLimits | None = None) -> Iterator[pa.RecordBatch]:
         """One consumer reads all ranges; librdkafka fetches from every broker at the same time.
 
-        A batch may hold messages of several partitions. Memory: at most 64 MB of fetched messages
+        A batch may hold messages of several partitions. Memory: about 16 MB of fetched messages
         that wait, one batch of at most 32 MB, and what one request brings.
 
         Raises:
@@ -83,8 +92,8 @@ class KafkaStream:
                 yield from Reading(topic.connection, consumer, limits, pending).batches()
             finally:
                 consumer.close()
-            after = topic.ends(limits.idle_timeout_s)
-            if after.incarnation != before.incarnation:
+            after = topic.ends(limits.idle_timeout_s).incarnation
+            if after and before.incarnation and after != before.incarnation:
                 raise PositionsLost(
                     f"topic {self.options.topic!r} was deleted and made again while it was read",
                     fix="start the stream anew",
@@ -97,11 +106,6 @@ class KafkaStream:
         if self._topic is not None:
             self._topic.close()
             self._topic = None
-
-    def _opened(self) -> Topic:
-        if self._topic is None:
-            self._topic = Topic(Connection(self.options))
-        return self._topic
 
     def _span(self, wanted: Range, marks: Mapping[int, Watermarks]) -> Span:
         name = f"topic {self.options.topic!r}, partition {wanted.partition}"

@@ -61,6 +61,20 @@ def test_reading_goes_on_after_connections_broke(door: tuple[KafkaServer, Gatewa
     assert values(batches) == list(range(COUNT))
 
 
+def test_ends_are_known_again_as_soon_as_the_broker_is_back(
+    door: tuple[KafkaServer, Gateway],
+) -> None:
+    server, way = door
+    stream = slow(server, filled(server))
+    before = stream.ends(10)
+    way.shut()
+    with pytest.raises(StreamUnavailable, match="when asked for its ends"):
+        stream.ends(0.5)
+    way.open()
+    assert stream.ends(10) == before
+    stream.close()
+
+
 def test_silence_for_too_long_is_told_as_a_broker_that_is_away(
     door: tuple[KafkaServer, Gateway],
 ) -> None:

@@ -23,9 +23,9 @@ PASSWORD = "tr0ub4dor&3"
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """A certificate for loopback that signs itself, and its key."""
     cert, key = folder / f"{name}.pem", folder / f"{name}.key"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-               "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
-               "-keyout", str(key), "-out", str(cert)]  # fmt: skip
+    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
     subprocess.run(command, check=True, capture_output=True)
     return cert, key
 

@@ -7,7 +7,7 @@ import pytest
 from etl_platform.core.errors import PermanentError
 from etl_platform.sources.stream import Range, StreamUnavailable
 from etl_platform.sources.stream.kafka import KafkaOptions, KafkaStream
-from etl_platform_tests.servers.kafka import KafkaServer, Message
+from etl_platform_tests.servers.kafka import KafkaServer, Message, MockCluster
 
 
 def opened(server: KafkaServer, topic: str) -> KafkaStream:
@@ -21,6 +21,20 @@ def test_exactly_the_messages_of_a_range_are_read(kafka_server: KafkaServer) -> 
     batches = list(stream.read((Range("0", 4, 9), Range("1", None, 0))))
     found = {(row["partition"], row["position"]) for one in batches for row in one.to_pylist()}
     assert found == {("0", 5), ("0", 6), ("0", 7), ("0", 8), ("0", 9), ("1", 0)}
+
+
+def test_partitions_of_several_brokers_are_read(kafka_mock: MockCluster) -> None:
+    topic = kafka_mock.create()
+    kafka_mock.produce(topic, [Message(b"%d" % n, partition=n % 4) for n in range(400)])
+    stream = opened(kafka_mock, topic)
+    ends = stream.ends(10).partitions
+    assert {name: (end.earliest, end.latest) for name, end in ends.items()} == dict.fromkeys(
+        "0123", (0, 99)
+    )
+    batches = list(stream.read(tuple(Range(name, None, 99) for name in ends)))
+    values = [int(value) for one in batches for value in one.column("value").to_pylist()]
+    assert sorted(values) == list(range(400))
+    stream.close()
 
 
 def test_a_topic_that_is_not_there_is_not_made_by_asking(kafka_server: KafkaServer) -> None:
