@@ -22,6 +22,7 @@ from etl_platform.cli import (
     promote,
     query,
     receipts,
+    replay_dead_letters,
     revert,
     status,
 )
@@ -60,6 +61,7 @@ _add(profile.profile, profile.EXAMPLES)
 _add(promote.promote, promote.EXAMPLES)
 _add(query.query, query.EXAMPLES)
 _add(receipts.receipts, receipts.EXAMPLES)
+_add(replay_dead_letters.replay_dead_letters, replay_dead_letters.EXAMPLES)
 _add(revert.revert, revert.EXAMPLES)
 _add(status.status, status.EXAMPLES)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Json
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from etl_platform.monitoring.status import AuditSummary, State, TableStatus
+    from etl_platform.monitoring.streams import StreamStatus
 
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -21,7 +23,8 @@ etl status --json | jq -r '.[] | select(.state == "refused") | .table'
 
 
 def status(as_json: Json = False) -> None:
-    """Show every table: the version that readers see, its age, and what the last audit found.
+    """Show every table: the version that readers see, its age, and what the last audit found; and
+    how far tables of streams lag behind their brokers.
 
     [green]passed[/green]: every rule passed. [yellow]warned[/yellow]: published, although rules
     failed that warn or quarantine. [red]refused[/red]: a blocking rule kept the last batch out, and
@@ -36,6 +39,7 @@ def status(as_json: Json = False) -> None:
         print_json([{**asdict(one), "state": one.state.value} for one in found])
     else:
         _show(found, platform.settings.lake_uri)
+        _show_streams([one.stream for one in found if one.stream is not None])
 
 
 def _show(found: tuple[TableStatus, ...], lake_uri: str) -> None:
@@ -68,6 +72,40 @@ def _show(found: tuple[TableStatus, ...], lake_uri: str) -> None:
         caption=f"{len(found)} tables in {lake_uri}"
         if found
         else f"no table yet in {lake_uri}: materialise an asset, or see ETL_LAKE_URI",
+    )
+
+
+def _show_streams(found: list[StreamStatus]) -> None:
+    from etl_platform.cli.printing import age, print_table
+
+    if not found:
+        return
+    print_table(
+        [
+            ("stream", "left"),
+            ("lag", "right"),
+            ("waits since", "right"),
+            ("unfinished", "right"),
+            ("partitions", "right"),
+            ("messages/s", "right"),
+            ("dead letters", "right"),
+            ("last look", "right"),
+            ("trouble", "left"),
+        ],
+        [
+            (
+                one.stream,
+                "unknown" if one.lag_rows is None else one.lag_rows,
+                age(one.lag_s) if one.lag_s else None,
+                one.unfinished or None,
+                one.batches,
+                None if one.rate is None else round(one.rate),
+                one.dead_letters or None,
+                age((datetime.now(UTC) - one.seen_at).total_seconds()),
+                one.error or one.note,
+            )
+            for one in found
+        ],
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from etl_platform.core.names import TableName
+from etl_platform.monitoring.streams import StreamStatus, stream_statuses
 
 if TYPE_CHECKING:
     from etl_platform.lakehouse import Lake, TableInfo
@@ -46,7 +47,8 @@ class TableStatus:
     """How one table stands. Sizes are bytes, ``age_s`` seconds since the last publication.
 
     ``version`` and what follows from it are None for a table whose first batch was refused.
-    ``quarantined_rows`` is what its quarantine table holds now.
+    ``quarantined_rows`` is what its quarantine table holds now. ``stream`` is how far a table that
+    is made of a stream lags behind it.
     """
 
     table: str
@@ -57,6 +59,7 @@ class TableStatus:
     age_s: float | None
     quarantined_rows: int
     audit: AuditSummary | None
+    stream: StreamStatus | None = None
 
     @property
     def state(self) -> State:
@@ -72,7 +75,8 @@ class TableStatus:
 def table_statuses(
     lake: Lake, metastore: Metastore, now: datetime | None = None
 ) -> tuple[TableStatus, ...]:
-    """How every table of the lake stands, and those whose first batch was refused, by name.
+    """How every table of the lake stands, and those whose first batch was refused or waits at its
+    broker, by name.
 
     Quarantine tables have no line of their own.
 
@@ -82,9 +86,16 @@ def table_statuses(
     moment = now or datetime.now(UTC)
     published = {info.name: info for info in lake.tables()}
     audits = {TableName.parse(t): a for t, a in metastore.last_audits(lake.uri).items()}
-    names = sorted(name for name in published.keys() | audits.keys() if not name.is_quarantine)
+    streams = {TableName.parse(one.stream): one for one in stream_statuses(lake, metastore, now)}
+    every = published.keys() | audits.keys() | streams.keys()
+    names = sorted(name for name in every if not name.is_quarantine)
     return tuple(
-        _status(name, published.get(name), published.get(name.quarantine), audits.get(name), moment)
+        replace(
+            _status(
+                name, published.get(name), published.get(name.quarantine), audits.get(name), moment
+            ),
+            stream=streams.get(name),
+        )
         for name in names
     )
 

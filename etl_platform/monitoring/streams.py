@@ -53,7 +53,9 @@ class StreamStatus:
     error: str | None
 
 
-def stream_statuses(lake: Lake, metastore: Metastore) -> tuple[StreamStatus, ...]:
+def stream_statuses(
+    lake: Lake, metastore: Metastore, now: datetime | None = None
+) -> tuple[StreamStatus, ...]:
     """Every stream that a sensor ever looked at, by name."""
     from etl_platform.core.names import TableName
 
@@ -61,7 +63,7 @@ def stream_statuses(lake: Lake, metastore: Metastore) -> tuple[StreamStatus, ...
     for state in metastore.streams.states():
         letters = TableName.parse(state.stream).dead_letter
         held = lake.snapshot(letters).rows if lake.exists(letters) else 0
-        status = stream_status(metastore.streams, state.stream, dead_letters=held)
+        status = stream_status(metastore.streams, state.stream, now, held)
         if status is not None:
             found.append(status)
     return tuple(found)

@@ -59,6 +59,11 @@ class StreamTable:
             )
 
     @property
+    def partitions(self) -> dg.DynamicPartitionsDefinition:
+        """One partition per batch; named as the table."""
+        return dg.DynamicPartitionsDefinition(name=self.table.sql)
+
+    @property
     def quarantines(self) -> bool:
         """Whether a rule of the contract may send messages to the dead letters."""
         return any(rule.action == "quarantine" for rule in self.contract.rules)
@@ -95,7 +100,9 @@ class StreamTable:
             if _config(context, FROM_DEAD_LETTERS):
                 messages = messages.from_dead_letters(lake, self.table, letters)
             publication = self._publication(record, messages, letters, intake)
-            for event in publish(context, resource, messages.rows(intake), publication):
+            for event in publish(
+                context, resource, messages.rows(intake, lake, self.table), publication
+            ):
                 if not isinstance(event, dg.MaterializeResult):
                     yield event
                     continue

@@ -79,17 +79,23 @@ class Messages:
         """The columns of the rows."""
         return intake.decoder.schema(self.stream.info.position)
 
-    def rows(self, intake: Intake) -> pa.RecordBatchReader:
-        """All rows as one stream, read once."""
+    def rows(self, intake: Intake, lake: Lake, table: TableName) -> pa.RecordBatchReader:
+        """All rows as one stream, read once.
+
+        Columns of the table that are no longer declared stay, and have no value in these rows.
+        """
         import pyarrow as pa
 
-        schema = self.schema(intake)
-        if self.kept is None:
+        declared = self.schema(intake)
+        there = lake.schema(table) if lake.exists(table) else pa.schema([])
+        gone = [f for f in there if f.name not in {*declared.names, PARTITION_COLUMN}]
+        whole = pa.schema([*declared, *gone])
+        if self.kept is not None:
+            batches = self._kept_rows(intake, whole)
+        else:
             batches = intake.decoded(self._from_broker())
-            return pa.RecordBatchReader.from_batches(schema, batches)
-        published = _published(self.kept, self.record.key, schema)
-        whole = pa.unify_schemas([schema, published.schema]) if published else schema
-        return pa.RecordBatchReader.from_batches(whole, self._kept_rows(intake, published, whole))
+            batches = _fitted(batches, whole) if gone else batches
+        return pa.RecordBatchReader.from_batches(whole, batches)
 
     def from_dead_letters(self, lake: Lake, table: TableName, letters: DeadLetters) -> Messages:
         """The same partition without its broker.
@@ -109,13 +115,17 @@ class Messages:
         return replace(self, kept=Kept(lake, table))
 
     def _from_broker(self) -> Iterator[pa.RecordBatch]:
-        self._check_incarnation(self.stream.ends(_ENDS_TIMEOUT_S))
+        self._check_incarnation()
         for ranges in passes(self.ranges):
             yield from self.stream.read(ranges, self.limits)
 
-    def _check_incarnation(self, ends: StreamEnds) -> None:
+    def _check_incarnation(self) -> None:
         ours = self.record.incarnation
-        if ours and ends.incarnation and ours != ends.incarnation:
+        if not ours:
+            return
+        reached = {one.partition: one.through for one in self.ranges}
+        theirs = self.stream.ends(_ENDS_TIMEOUT_S, reached).incarnation
+        if theirs and ours != theirs:
             raise PositionsLost(
                 f"{self.stream.info.name}: it was deleted and made again after {self.record.key} "
                 "was cut, its messages are gone",
@@ -123,15 +133,13 @@ class Messages:
                 "never was",
             )
 
-    def _kept_rows(
-        self, intake: Intake, published: pa.RecordBatchReader | None, whole: pa.Schema
-    ) -> Iterator[pa.RecordBatch]:
+    def _kept_rows(self, intake: Intake, whole: pa.Schema) -> Iterator[pa.RecordBatch]:
         from etl_platform.components.stream_source.dead_letters import kept_messages
 
         assert self.kept is not None
-        if published is not None:
-            yield from _fitted(published, whole)
         lake, table = self.kept.lake, self.kept.table
+        if lake.exists(table):
+            yield from _published(self.kept, self.record.key, whole)
         if lake.exists(table.dead_letter):
             expected = message_schema(self.stream.info.position)
             letters = kept_messages(lake, table, self.record.key, expected)
@@ -185,27 +193,19 @@ def _left(wanted: Range, ends: StreamEnds, *, again: bool) -> tuple[Range, str |
     return Range(wanted.partition, after, wanted.through, estimate, resumed), text
 
 
-def _published(kept: Kept, partition: str, schema: pa.Schema) -> pa.RecordBatchReader | None:
-    """The rows of a partition that there are, with the columns of the decoder first."""
-    import pyarrow as pa
-
-    if not kept.lake.exists(kept.table):
-        return None
-    there = kept.lake.schema(kept.table)
-    own = [name for name in there.names if name != PARTITION_COLUMN]
-    columns = ", ".join(quote(name) for name in own)
-    target = pa.schema([schema.field(n) if n in schema.names else there.field(n) for n in own])
+def _published(kept: Kept, partition: str, whole: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows of a partition that there are."""
+    there = kept.lake.schema(kept.table).names
+    columns = ", ".join(
+        quote(name) if name in there else f"NULL AS {quote(name)}" for name in whole.names
+    )
     sql = (
         f"SELECT {columns} FROM {kept.lake.relation_sql(kept.table)} "
         f"WHERE {quote(PARTITION_COLUMN)} = {literal(partition)}"
     )
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        with connect(kept.lake.settings) as con:
-            for batch in con.sql(sql).to_arrow_reader(65_536):
-                yield batch.cast(target)
-
-    return pa.RecordBatchReader.from_batches(target, batches())
+    with connect(kept.lake.settings) as con:
+        for batch in con.sql(sql).to_arrow_reader(65_536):
+            yield batch.cast(whole)
 
 
 def _fitted(batches: Iterable[pa.RecordBatch], whole: pa.Schema) -> Iterator[pa.RecordBatch]:
