@@ -40,7 +40,7 @@ class Pieces:
         tables = self._tables or [written_schema(columns).empty_table()]
         at = np.concatenate([np.empty(0, np.int64), *self._at])
         written = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
-        if len(tables) > 1:
+        if (at[1:] < at[:-1]).any():
             order = np.argsort(at)
             at, written = at[order], written.take(order)
         names = [column.name for column in columns]

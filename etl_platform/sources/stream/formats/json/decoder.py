@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Indices = np.ndarray[Any, np.dtype[np.int64]]
 
 _MOST_UNKNOWN = 100
+_SLICE = 16_384
+"""Messages that are parsed together: what one that is refused makes slower."""
 
 
 class JsonFormat(Envelope):
@@ -74,25 +76,26 @@ class JsonDecoder:
         sound = screen.sound(con, values, rest=self._options.rest)
         at = np.flatnonzero(sound.to_numpy(zero_copy_only=False))
         some = values if len(at) == len(values) else values.filter(sound)
-        left = [self._together(con, some, at, pieces, unknown)] if len(at) else []
-        left.append(np.setdiff1d(np.arange(len(values)), at, assume_unique=True))
-        self._alone(values, np.concatenate(left), pieces, unknown)
+        for keys, count in screen.key_lists(con, some):
+            unknown.update(dict.fromkeys(set(keys) - self._known, count))
+        refused = [
+            self._together(con, some[start : start + _SLICE], at[start : start + _SLICE], pieces)
+            for start in range(0, len(at), _SLICE)
+        ]
+        self._alone(values, np.concatenate([at[:0], *refused]), pieces)
+        unsound = np.setdiff1d(np.arange(len(values)), at, assume_unique=True)
+        unknown.update(self._alone(values, unsound, pieces))
         return pieces.payloads(self._columns, dict(unknown.most_common(_MOST_UNKNOWN)))
 
     def _together(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        values: pa.Array[Any],
-        at: Indices,
-        pieces: Pieces,
-        unknown: Counter[str],
+        self, con: duckdb.DuckDBPyConnection, values: pa.Array[Any], at: Indices, pieces: Pieces
     ) -> Indices:
         """Parse sound values; which of them have to be looked at alone."""
         import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        refused: list[Indices] = []
+        refused = [at[:0]]
         parts, left = parsing.parsed(values, self._columns, halve=False)
         if left:
             doubt = screen.doubtful(con, values, self._columns)
@@ -103,21 +106,19 @@ class JsonDecoder:
             refused.append(at[left])
             kept = np.setdiff1d(np.arange(len(values)), left, assume_unique=True)
             at, values = at[kept], values.take(kept)
-        for keys, count in screen.key_lists(con, values):
-            unknown.update(dict.fromkeys(set(keys) - self._known, count))
         table = pa.concat_tables(parts)
         if self._options.rest:
             others = rest.of_sound(con, values, self._known)
             table = table.append_column(rest.REST, others)
         pieces.add(at, table)
-        return np.concatenate(refused) if refused else at[:0]
+        return np.concatenate(refused)
 
-    def _alone(
-        self, values: pa.Array[Any], at: Indices, pieces: Pieces, unknown: Counter[str]
-    ) -> None:
+    def _alone(self, values: pa.Array[Any], at: Indices, pieces: Pieces) -> Counter[str]:
+        """Read messages one by one; the unknown fields that they hold."""
         import numpy as np
         import pyarrow as pa
 
+        unknown: Counter[str] = Counter()
         found: list[dict[str, Any]] = []
         good: list[int] = []
         doubtful: list[Any] = values.take(at).to_pylist()
@@ -138,6 +139,7 @@ class JsonDecoder:
             if self._options.rest:
                 schema = schema.append(pa.field(rest.REST, pa.string()))
             pieces.add(np.array(good, np.int64), pa.Table.from_pylist(found, schema))
+        return unknown
 
     @cached_property
     def _session(self) -> duckdb.DuckDBPyConnection:

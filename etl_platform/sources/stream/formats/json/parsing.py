@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _ALONE = 8
 """Messages that are looked at one by one rather than halved again."""
+_LINE_BREAK = 10
 _Tree = dict[str, "_Tree | pa.DataType"]
 
 
@@ -50,11 +51,17 @@ def parsed(
 
 def _on_one_line(values: pa.Array[Any]) -> pa.Array[Any]:
     # In sound JSON a line break stands only between values: inside a text it is escaped.
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    lines = pc.match_substring(values, "\n")
-    if not pc.any(lines, min_count=0).as_py():
+    held: list[Any] = values.buffers()
+    _, offsets, data = held
+    if data is None or offsets is None:
+        return values
+    ends = np.frombuffer(offsets, np.int32)[values.offset :]
+    text = np.frombuffer(data, np.uint8)[ends[0] : ends[len(values)]]
+    if not (text == _LINE_BREAK).any():
         return values
     return pc.replace_substring(values.cast(pa.string()), "\n", " ").cast(pa.binary())
 
