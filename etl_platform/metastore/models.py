@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -229,7 +230,14 @@ class StreamBatch(Base):
 
     __tablename__ = "stream_batches"
     __table_args__ = (
-        UniqueConstraint("stream", "kind", "number", name="stream_batches_once"),
+        Index(
+            "stream_batches_once",
+            "stream",
+            "number",
+            unique=True,
+            sqlite_where=text("kind = 'batch'"),
+            postgresql_where=text("kind = 'batch'"),
+        ),
         UniqueConstraint("stream", "key", name="stream_batches_key"),
     )
 

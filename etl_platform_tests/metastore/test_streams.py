@@ -88,3 +88,15 @@ def test_the_newest_look_at_a_stream_replaces_the_one_before(metastore: Metastor
     assert state.ends == '{"0":"9"}'
     assert len(metastore.streams.states()) == 1
     assert metastore.streams.state("shop.others") is None
+
+
+def test_merged_partitions_may_be_merged_into_one_that_ends_with_the_same_batch(
+    metastore: Metastore,
+) -> None:
+    for number in range(2):
+        metastore.streams.add(batch(number))
+    hour = batch(1, "hour").model_copy(update={"kind": "merged"})
+    metastore.streams.merge(hour, ["batch-1"])
+    metastore.streams.merge(hour.model_copy(update={"key": "day"}), ["batch-0", "hour"])
+    assert [one.key for one in metastore.streams.partitions("shop.clicks")] == ["day"]
+    assert not metastore.streams.add(batch(1, "again"))
