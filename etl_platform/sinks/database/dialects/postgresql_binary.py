@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl_platform.sinks.database.dialects import postgresql_numeric
-from etl_platform.sinks.database.dialects.arrow_buffers import buffer_of, numbers
+from etl_platform.sinks.database.dialects.arrow_buffers import buffer_of, numbers, truths
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,8 +85,9 @@ class _Rows:
         import pyarrow.compute as pc
 
         self._flush()
-        # pyarrow's stubs know the separator as a further array only.
-        separator: Any = pa.scalar(b"", pa.large_binary())
+        # Not by ``pa.scalar``: it imports pandas to ask whether it is concerned, 0.2 s. pyarrow's
+        # stubs know the separator as a further array only.
+        separator: Any = _binary(np.zeros(2, np.int64), pa.py_buffer(b""))[0]
         whole: pa.Array[Any] = pc.binary_join_element_wise(
             *self._pieces, separator, null_handling="replace", null_replacement=""
         )
@@ -111,7 +112,7 @@ def _write(rows: _Rows, array: pa.Array[Any]) -> None:
 
     present = np.ones(len(array), np.bool_)
     if array.null_count:
-        present = np.asarray(array.is_valid().to_numpy(zero_copy_only=False))
+        present = truths(array.is_valid())
     if t.is_list(array.type):
         _write_list(rows, array, present)
     elif t.is_string(array.type) or t.is_binary(array.type):
