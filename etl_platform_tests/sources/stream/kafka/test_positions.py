@@ -89,7 +89,8 @@ def test_markers_of_transactions_are_passed_over_also_at_the_end_of_a_range(
             producer.produce(topic, b"%d" % number, partition=0)
         producer.flush(20)
         producer.commit_transaction(20)
-    stream = opened(kafka_server, topic)
+    # The end is told at once: together with the messages before it.
+    stream = opened(kafka_server, topic, fetch_wait_max_ms=1)
     for through, wanted in ((11, [0, 1, 2, 4, 5, 6, 8, 9, 10]), (7, [0, 1, 2, 4, 5, 6])):
         limits = ReadLimits(idle_timeout_s=5)
         batches = list(stream.read((Range("0", None, through),), limits))
