@@ -24,6 +24,7 @@ from etl_platform.components.stream_source.loading import (
 from etl_platform.components.stream_source.options import Compaction, StreamOptions
 from etl_platform.components.stream_source.scaffolder import StreamSourceScaffolder
 from etl_platform.components.stream_source.sensor import stream_sensor
+from etl_platform.components.stream_source.windows import windows_of
 from etl_platform.core.errors import ConfigError, EtlError
 from etl_platform.core.names import TableName, to_identifier
 from etl_platform.resources import StreamResource
@@ -109,8 +110,11 @@ class StreamSourceComponent(dg.Component, dg.Model, dg.Resolvable):
             jobs.append(job)
             schedules.append(compaction_schedule(job, self.compaction.schedule))
         return dg.Definitions(
-            assets=[build_asset(self._asset(one)) for one in tables],
-            sensors=[self._sensor(one) for one in tables],
+            assets=[build_asset(asset) for one in tables for asset in self._table_assets(one)],
+            sensors=[
+                *(self._sensor(one) for one in tables),
+                *(window.sensor() for one in tables for window in windows_of(one)),
+            ],
             jobs=jobs,
             schedules=schedules,
             resources={self.resource_key: self._resource},
@@ -152,6 +156,11 @@ class StreamSourceComponent(dg.Component, dg.Model, dg.Resolvable):
                 self.source_name,
             )
 
+    def _table_assets(self, declared: StreamTable) -> Iterator[TableAsset]:
+        yield self._asset(declared)
+        for window in windows_of(declared):
+            yield from window.assets(self.retry.retries())
+
     def _asset(self, declared: StreamTable) -> TableAsset:
         kind, _ = self._broker
         return TableAsset(
@@ -163,7 +172,7 @@ class StreamSourceComponent(dg.Component, dg.Model, dg.Resolvable):
             retries=self.retry.retries(),
             description=f"Messages of `{declared.topic}` of {self.source_name}.",
             metadata={"topic": declared.topic},
-            partitions=_partitions(declared),
+            partitions=declared.partitions,
             pool=self.pool or self.source_name,
             resource_keys=frozenset({LAKE_KEY, self.resource_key}),
             default_group=self.source_name,
@@ -172,17 +181,13 @@ class StreamSourceComponent(dg.Component, dg.Model, dg.Resolvable):
 
     def _sensor(self, declared: StreamTable) -> dg.SensorDefinition:
         name = f"{self.source_name}_{declared.table.name}_batches"
-        return stream_sensor(name, declared, _partitions(declared), self._assets(declared))
+        return stream_sensor(name, declared, declared.partitions, self._assets(declared))
 
     def _compactor(self, declared: StreamTable) -> Compactor:
-        return Compactor(
-            (declared.table,), _partitions(declared), self._assets(declared), self.compaction
-        )
+        others = [table for window in windows_of(declared) for table in window.tables]
+        tables = (declared.table, *others)
+        return Compactor(tables, declared.partitions, self._assets(declared), self.compaction)
 
     def _assets(self, declared: StreamTable) -> tuple[dg.AssetKey, ...]:
-        return (dg.AssetKey(declared.table.key),)
-
-
-def _partitions(declared: StreamTable) -> dg.DynamicPartitionsDefinition:
-    """One partition per batch; named as the table."""
-    return dg.DynamicPartitionsDefinition(name=declared.table.sql)
+        partials = [window.partials_key for window in windows_of(declared)]
+        return (dg.AssetKey(declared.table.key), *partials)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from etl_platform.components.options import AssetOptions
+from etl_platform.components.stream_source.window_options import WindowOptions
 from etl_platform.components.timing import Declaration, Schedule, parse_duration
 from etl_platform.core.errors import EtlError
 from etl_platform.sources.stream.merging import Period
@@ -111,6 +112,9 @@ class StreamOptions(AssetOptions):
     )
     batch: Batching = Field(default=Batching(), description="How large a batch becomes.")
     sensor: Looking = Field(default=Looking(), description="How the broker is looked at.")
+    windows: dict[str, WindowOptions] = Field(
+        default={}, description="Windows over its events, by the names of their tables."
+    )
 
     @field_validator("decode")
     @classmethod

@@ -1,0 +1,119 @@
+"""What windows have to know of each batch: a small table beside the partial aggregates.
+
+One row for each batch and stream partition that it holds events of, one without a partition for a
+batch that holds none::
+
+    _batch             BIGINT   number of the batch
+    _source_partition  VARCHAR
+    newest_us          BIGINT   largest event time, microseconds since 1970 UTC
+    cut_us             BIGINT   when the batch was cut
+    declared           VARCHAR  digest of how the window was declared
+    enriched           BIGINT   version of the table that the rows were joined to
+    _partition         VARCHAR  Dagster partition
+
+It is committed after the partial aggregates of its batch, and says that they are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from etl_platform.core.duck import literal, quote
+from etl_platform.metastore.records import StreamBatchRecord
+from etl_platform.sources.stream.ranges import from_json
+from etl_platform.transforms.windows.enrichment import Enrichment
+from etl_platform.transforms.windows.numbering import NUMBER
+from etl_platform.transforms.windows.partials import event_time_us
+from etl_platform.transforms.windows.spec import WindowSpec
+from etl_platform.transforms.windows.watermark import BatchTimes
+
+if TYPE_CHECKING:
+    import duckdb
+
+_OF_PARTIALS = {
+    "kind", "size", "every", "event_time", "keys", "aggregates", "filter", "deduplicate",
+}  # fmt: skip
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def declared(spec: WindowSpec, enrichment: Enrichment | None) -> str:
+    """A digest of everything that partial aggregates depend on, besides the rows."""
+    said = f"{spec.model_dump_json(include=_OF_PARTIALS)} {enrichment!r}"
+    return sha256(said.encode()).hexdigest()[:16]
+
+
+def progress_sql(
+    spec: WindowSpec,
+    rows: str,
+    batches: Sequence[StreamBatchRecord],
+    digest: str,
+    versions: Mapping[int, int],
+) -> str:
+    """A SELECT of the rows of the table for some batches.
+
+    Args:
+        rows: SQL for after FROM, with ``_number``.
+        versions: by batch, of the table that its rows were joined to.
+    """
+    cuts = ", ".join(
+        f"({one.number}::BIGINT, {cut_us(one)}::BIGINT, {versions.get(one.number, 'NULL')}::BIGINT)"
+        for one in batches
+    )
+    return (
+        f"SELECT _batch, _source_partition, newest_us, cut_us, {literal(digest)} AS declared, "
+        f"enriched FROM (VALUES {cuts}) AS cuts(_batch, cut_us, enriched) LEFT JOIN "
+        f"(SELECT {NUMBER} AS _batch, _source_partition, max({event_time_us(spec)}) AS newest_us "
+        f"FROM {rows} WHERE {quote(spec.event_time)} IS NOT NULL GROUP BY ALL) USING (_batch)"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Batches whose partial aggregates are there, as the window is declared now.
+
+    ``partitions`` are the Dagster partitions that hold them.
+    """
+
+    times: tuple[BatchTimes, ...]
+    partitions: frozenset[str]
+
+
+def finished(
+    con: duckdb.DuckDBPyConnection,
+    progress: str,
+    digest: str,
+    batches: Iterable[StreamBatchRecord],
+) -> Finished:
+    """Read the table.
+
+    Args:
+        progress: SQL for after FROM.
+        batches: of the stream's log; those without messages are never materialised, and count.
+    """
+    newest: dict[int, dict[str, int]] = {}
+    cuts: dict[int, int] = {}
+    partitions: set[str] = set()
+    found = con.execute(
+        "SELECT _batch, _source_partition, newest_us, cut_us, _partition "
+        f"FROM {progress} WHERE declared = {literal(digest)}"
+    ).fetchall()
+    for number, partition, moment, cut, key in found:
+        cuts[number] = cut
+        partitions.add(key)
+        held = newest.setdefault(number, {})
+        if partition is not None:
+            held[partition] = moment
+    for one in batches:
+        if one.number not in cuts and all(each.empty for each in from_json(one.ranges)):
+            cuts[one.number], newest[one.number] = cut_us(one), {}
+    times = tuple(BatchTimes(number, cuts[number], newest[number]) for number in sorted(cuts))
+    return Finished(times, frozenset(partitions))
+
+
+def cut_us(batch: StreamBatchRecord) -> int:
+    """When a batch was cut, microseconds since 1970 UTC."""
+    return (batch.cut_at - _EPOCH) // timedelta(microseconds=1)
