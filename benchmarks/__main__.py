@@ -22,6 +22,7 @@ NAMES = (
     "anomalies",
     "planning",
     "rollups",
+    "stream_formats",
     "streaming",
 )
 LONG = ("profiling_peers", "profile_errors")

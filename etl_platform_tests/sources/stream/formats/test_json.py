@@ -106,15 +106,18 @@ def test_every_kind_of_poison_is_named_and_harms_no_message_beside_it() -> None:
 
 def test_what_becomes_of_a_message_does_not_depend_on_the_messages_beside_it() -> None:
     good = [b'{"id": 1, "other": NaN}', b' {"id": 2}\n', b'{"id": 3,\n "name": "x"}', b'{"id":4}']
-    for value in [*POISON, *good]:
+    values = [*POISON, *good]
+    among = DECODER.decode(batch(values))
+    rows = {row["_source_position"]: row for row in among.rows.to_pylist()}
+    reasons = dict(zip(among.rejected["position"], among.rejected["reason"], strict=True))
+    reasons = {position.as_py(): reason.as_py() for position, reason in reasons.items()}
+    for position, value in enumerate(values):
         alone = DECODER.decode(batch([value]))
-        among = DECODER.decode(batch([*good[1:], value, *POISON]))
-        kept = [row for row in among.rows.to_pylist() if row["_source_position"] == 3]
-        expected = [row | {"_source_position": 3} for row in alone.rows.to_pylist()]
-        assert kept == expected
-        at = among.rejected["position"].to_pylist()
-        reason = among.rejected["reason"][at.index(3)].as_py() if 3 in at else None
-        assert alone.rejected["reason"].to_pylist() == ([] if reason is None else [reason])
+        expected = [row | {"_source_position": position} for row in alone.rows.to_pylist()]
+        assert expected == ([rows[position]] if position in rows else [])
+        assert alone.rejected["reason"].to_pylist() == (
+            [reasons[position]] if position in reasons else []
+        )
 
 
 def test_messages_with_line_breaks_cannot_complete_each_other() -> None:
