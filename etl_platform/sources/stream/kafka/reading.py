@@ -86,11 +86,12 @@ class Reading:
                 events = [message for message in messages if message.error()]
                 messages = [message for message in messages if not message.error()]
             if messages:
-                heard, self.connection.trouble = time.monotonic(), None
+                self.connection.trouble = None
                 batch = self._taken(messages)
                 if batch is not None:
                     mean_bytes = max(batch.nbytes // batch.num_rows, 1)
                     yield batch
+                heard = time.monotonic()  # the time that the reader took is not the broker's
             elif time.monotonic() - heard > self.limits.idle_timeout_s:
                 raise self.connection.failure(None, f"while reading, with {left} positions to come")
             # After the messages: the end of a partition comes behind its last ones.
