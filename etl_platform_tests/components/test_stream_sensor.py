@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import create_run_for_test
 
 from etl_platform.components.stream_source.looking import Look, Watcher
+from etl_platform.components.stream_source.lost_runs import STREAM_TAG, Again, Runs, runs_of
 from etl_platform.components.stream_source.options import Batching, Looking, StreamOptions
 from etl_platform.core.settings import Settings
-from etl_platform.metastore import Metastore, StreamLog
+from etl_platform.metastore import Metastore, StreamBatchRecord, StreamLog
 from etl_platform.monitoring.streams import stream_status
 from etl_platform.sources.stream import from_json
 from etl_platform.sources.stream.kafka import KafkaOptions, KafkaStream
+from etl_platform.sources.stream.progress import BatchOutcome
 from etl_platform_tests.components.conftest import Project
 from etl_platform_tests.components.streams import Feed, messages
 from etl_platform_tests.servers.kafka import KafkaServer, free_port, serving
 
 NAME = "shop.clicks"
+_NOTHING = BatchOutcome(0, 0, 0, 0, 0.1).to_json()
 
 
 @pytest.fixture
@@ -95,8 +100,7 @@ def test_in_order_a_batch_waits_for_those_before_it(
     waiting = one.look(first.cursor, 0)
     assert numbers(waiting) == []
     assert "order is kept" in waiting.reason
-    log.finish(NAME, first.requests[0].key, '{"messages":0,"rows":0,"dead_letters":0,'
-               '"size_bytes":0,"seconds":0.1,"newest":{}}')  # fmt: skip
+    log.finish(NAME, first.requests[0].key, _NOTHING)
     assert numbers(one.look(first.cursor, 0)) == [1]
 
 
@@ -176,3 +180,28 @@ def test_definitions_load_and_are_valid_without_a_broker(project: Project) -> No
     with project.defs() as defs:
         dg.Definitions.validate_loadable(defs)
         assert [job.name for job in defs.jobs or ()] == ["shop_compact"]
+
+
+def test_a_batch_whose_worker_died_without_a_word_is_requested_again(project: Project) -> None:
+    log, instance = Metastore.open(project.lake.settings.metastore_url).streams, project.instance
+    moment = datetime.now(UTC)
+    cut_at = moment - timedelta(hours=2)
+    for number in range(4):
+        key = f"b{number}"
+        record = StreamBatchRecord(stream=NAME, number=number, key=key, ranges="[]", cut_at=cut_at)
+        assert log.add(record)
+    log.finish(NAME, "b3", _NOTHING)
+
+    def started(key: str) -> str:
+        status, tags = dg.DagsterRunStatus.STARTED, {STREAM_TAG: NAME, "dagster/partition": key}
+        return create_run_for_test(instance, "load", status=status, tags=tags).run_id
+
+    dead = started("b0")
+    patient = runs_of(instance, log, NAME, 1, moment, timedelta(hours=1))
+    assert patient == Runs(1, (Again("b1", "b1/again"),))  # no run ever took it up
+    later = moment + timedelta(hours=2)
+    again = runs_of(instance, log, NAME, 1, later, timedelta(hours=1))
+    assert set(again.again) == {Again("b0", f"b0/after-{dead}"), Again("b1", "b1/again")}
+    run = instance.get_run_by_id(dead)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.CANCELED

@@ -62,9 +62,20 @@ class Looking(Declaration):
         description="A batch is only requested when all before it are published, so that messages "
         "of a key become rows in their order.",
     )
+    give_up_after: str = Field(
+        default="1h",
+        description="A run that takes longer is taken for dead: it is cancelled, and "
+        "its batch is requested again.",
+    )
     enabled: bool = Field(
         default=True, description="Whether the sensor runs as soon as it is deployed."
     )
+
+    @field_validator("give_up_after")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        parse_duration(value)
+        return value
 
     @model_validator(mode="after")
     def _positive(self) -> Looking:

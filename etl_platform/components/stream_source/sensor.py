@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from etl_platform.components.assets import LAKE_KEY
+from etl_platform.components.stream_source.lost_runs import STREAM_TAG, Again, runs_of
+from etl_platform.components.timing import parse_duration
+from etl_platform.metastore.records import now
 from etl_platform.resources import LakeResource, StreamResource
 
 if TYPE_CHECKING:
     from etl_platform.components.stream_source.loading import StreamTable
-
-STREAM_TAG = "etl/stream"
-"""Tag of the runs that a stream's sensor requests, by which unfinished ones are counted."""
 
 
 def stream_sensor(
@@ -41,26 +40,26 @@ def stream_sensor(
         broker = cast("StreamResource", getattr(context.resources, declared.broker_key))
         watcher = Watcher(stream_name, broker.stream(declared.topic), log, declared.options)
         cursor = int(context.cursor) if context.cursor else -1
-        running = context.instance.get_runs_count(
-            dg.RunsFilter(tags={STREAM_TAG: stream_name}, statuses=list(NOT_FINISHED_STATUSES))
-        )
-        found = watcher.look(cursor, running)
+        patience = parse_duration(looking.give_up_after)
+        runs = runs_of(context.instance, log, stream_name, cursor, now(), patience)
+        found = watcher.look(cursor, runs.unfinished + len(runs.again))
         for note in found.notes:
             context.log.warning("%s: %s", stream_name, note)
         if found.failed:
             context.log.warning("%s: %s", stream_name, found.reason)
-        keys = [one.key for one in found.requests]
+        requests = [*runs.again, *(Again(one.key, one.key) for one in found.requests)]
+        keys = [one.key for one in requests]
         if not keys:
             return dg.SensorResult(skip_reason=found.reason, cursor=str(found.cursor))
         return dg.SensorResult(
             run_requests=[
                 dg.RunRequest(
-                    run_key=key,
-                    partition_key=key,
+                    run_key=one.run_key,
+                    partition_key=one.key,
                     asset_selection=list(assets),
                     tags={STREAM_TAG: stream_name},
                 )
-                for key in keys
+                for one in requests
             ],
             dynamic_partitions_requests=[partitions.build_add_request(keys)],
             cursor=str(found.cursor),
