@@ -15,6 +15,7 @@ pytest_plugins = [
     "etl_platform_tests.servers.postgres",
     "etl_platform_tests.servers.mariadb",
     "etl_platform_tests.servers.kafka",
+    "etl_platform_tests.servers.aws",
 ]
 
 

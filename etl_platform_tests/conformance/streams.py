@@ -9,6 +9,8 @@ import pytest
 
 from etl_platform.sources.stream import Stream
 from etl_platform.sources.stream.kafka import KafkaOptions, KafkaStream
+from etl_platform.sources.stream.kinesis import KinesisStream
+from etl_platform_tests.servers.aws import KinesisServer
 from etl_platform_tests.servers.kafka import KafkaServer, Message
 
 
@@ -25,7 +27,8 @@ class Broker:
         open: the platform's view of it.
         compressed: how to write with a compression, by its name; empty where clients have none.
         tombstones: a message without value, empty keys, and headers can be written.
-        largest: bytes of the largest message.
+        raw_keys: keys may be any bytes, else text.
+        largest: bytes of the largest message, and ``many_large`` how many of them are a lot.
     """
 
     create: Callable[[int], str]
@@ -37,7 +40,9 @@ class Broker:
         default_factory=dict[str, Callable[[str, Iterable[Message]], None]]
     )
     tombstones: bool = True
+    raw_keys: bool = True
     largest: int = 1 << 20
+    many_large: int = 40
 
 
 def kafka(request: pytest.FixtureRequest) -> Broker:
@@ -57,5 +62,23 @@ def kafka(request: pytest.FixtureRequest) -> Broker:
     )
 
 
-BROKERS: dict[str, Callable[[pytest.FixtureRequest], Broker]] = {"kafka": kafka}
+def kinesis(request: pytest.FixtureRequest) -> Broker:
+    """moto."""
+    server: KinesisServer = request.getfixturevalue("kinesis_server")
+    return Broker(
+        create=server.create,
+        delete=server.delete,
+        recreate=lambda name, shards: server.create(shards, name),
+        produce=server.produce,
+        open=lambda name: KinesisStream(server.options(name)),
+        tombstones=False,
+        raw_keys=False,
+        many_large=11,
+    )
+
+
+BROKERS: dict[str, Callable[[pytest.FixtureRequest], Broker]] = {
+    "kafka": kafka,
+    "kinesis": kinesis,
+}
 CODECS = ("gzip", "snappy", "lz4", "zstd")
