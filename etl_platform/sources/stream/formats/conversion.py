@@ -7,20 +7,20 @@ with its row, never made null or rounded.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.sources.stream.formats.columns import Column
-from etl_platform.sources.stream.formats.envelope import shortened
+from etl_platform.sources.stream.formats.texts import (
+    Bad,
+    Checked,
+    conversion,
+    exact,
+    wanted_form,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Bad = dict[int, str]
-"""Why rows cannot be used, by their index."""
-Convert = Callable[["pa.Array[Any]"], "pa.Array[Any]"]
-Checked = tuple["pa.Array[Any]", Bad]
-"""Values, and what is wrong with some."""
 _FIRST_US = -62_135_596_800_000_000
 _LAST_US = 253_402_300_799_999_999
 _FRACTION = {"s": 6, "ms": 3, "us": 0}
@@ -76,7 +76,7 @@ def converted(written: pa.Array[Any], column: Column, name: str | None = None) -
     elif column.unit is not None:
         result, bad = _counted(written, column, name)
     else:
-        result, bad = exact(written, _conversion(column), _wanted(column), name)
+        result, bad = exact(written, conversion(column), wanted_form(column), name)
     return _required(result, written, column, name, bad)
 
 
@@ -97,8 +97,8 @@ def from_text(texts: pa.Array[Any], column: Column) -> Checked:
 
     name = column.name
     plain = dataclasses.replace(column, type=wire, unit=None)
-    wanted = _wanted(plain) if column.unit is None else f"a number of {column.unit} since 1970"
-    written, bad = exact(texts, number, wanted, name)
+    form = wanted_form(plain) if column.unit is None else f"a number of {column.unit} since 1970"
+    written, bad = exact(texts, number, form, name)
     result, more = converted(written, dataclasses.replace(column, required=False))
     return _required(result, texts, column, name, more | bad)
 
@@ -110,86 +110,6 @@ def _has_floats_or_needs(column: Column) -> bool:
         return True
     inner = [*column.fields, *([column.items] if column.items else [])]
     return any(one.required or _has_floats_or_needs(one) for one in inner)
-
-
-def exact(written: pa.Array[Any], convert: Convert, wanted: str, name: str) -> Checked:
-    """Convert all, or find by halving those that cannot be: few bad ones cost little."""
-    import pyarrow as pa
-
-    bad: Bad = {}
-
-    def part(start: int, values: pa.Array[Any]) -> list[pa.Array[Any]]:
-        try:
-            return [convert(values)]
-        except pa.ArrowInvalid:
-            if len(values) == 1:
-                bad[start] = f"column {name!r}: '{shortened(values[0].as_py())}' is not {wanted}"
-                return [pa.nulls(1, convert(pa.nulls(1, values.type)).type)]
-        half = len(values) // 2
-        return [*part(start, values[:half]), *part(start + half, values[half:])]
-
-    parts = part(0, written)
-    return (parts[0] if len(parts) == 1 else pa.concat_arrays(parts)), bad
-
-
-def _conversion(column: Column) -> Convert:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_binary(column.type):
-        return _base64
-    if column.format is not None:
-        return lambda values: _by_format(values, column)
-    return lambda values: pc.cast(values, column.type)
-
-
-def _wanted(column: Column) -> str:
-    import pyarrow as pa
-
-    if column.format is not None:
-        return f"of the form {column.format}"
-    if pa.types.is_binary(column.type):
-        return "base64"
-    if pa.types.is_date(column.type):
-        return "a date as 2024-12-31"
-    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-        return "a time with its zone as 2024-12-31T23:59:59.123456Z"
-    if pa.types.is_timestamp(column.type):
-        return "a time without zone as 2024-12-31T23:59:59.123456"
-    return f"{'an' if str(column.type)[0] in 'aeiou' else 'a'} {column.type} exactly"
-
-
-def _base64(values: pa.Array[Any]) -> pa.Array[Any]:
-    # Few columns are binary, and Arrow has no function for it.
-    import base64
-    import binascii
-
-    import pyarrow as pa
-
-    def bytes_of(text: str | None) -> bytes | None:
-        return None if text is None else base64.b64decode(text, validate=True)
-
-    try:
-        return pa.array([bytes_of(one) for one in values.to_pylist()], pa.binary())
-    except (binascii.Error, ValueError) as error:
-        raise pa.ArrowInvalid(str(error)) from error
-
-
-def _by_format(values: pa.Array[Any], column: Column) -> pa.Array[Any]:
-    import duckdb
-    import pyarrow as pa
-
-    from etl_platform.core.duck import literal, sealed
-
-    kind = "TIMESTAMPTZ" if getattr(column.type, "tz", None) else "TIMESTAMP"
-    form = literal(str(column.format))
-    with sealed() as con:
-        con.register("written", pa.table({"v": values}))
-        try:
-            found = con.sql(f"SELECT CAST(strptime(v, {form}) AS {kind}) FROM written")
-            return found.to_arrow_table().column(0).combine_chunks().cast(column.type)
-        except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-            raise pa.ArrowInvalid(str(error)) from error
 
 
 def _finite(written: pa.Array[Any], column: Column, name: str) -> Checked:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.sources.stream.formats.columns import Column
-from etl_platform.sources.stream.formats.conversion import Checked, converted, written_schema
+from etl_platform.sources.stream.formats.conversion import converted, written_schema
 from etl_platform.sources.stream.formats.envelope import Payloads
+from etl_platform.sources.stream.formats.texts import Checked
 
 if TYPE_CHECKING:
     import numpy as np
