@@ -160,10 +160,11 @@ class WindowAssets:
 
     def _merge(self, context: dg.AssetExecutionContext) -> Iterator[Event]:
         from etl_platform.lakehouse import Mode
+        from etl_platform.transforms.windows.results import results_of
 
         resource, work = self._work(context)
         with closing(work):
-            found = work.results()
+            found = results_of(work)
             late = found.set_late_apart(context.run.run_id)
             value = dg.MetadataValue
             moment = found.watermark

@@ -6,6 +6,8 @@ batch that holds none::
     _batch             BIGINT   number of the batch
     _source_partition  VARCHAR
     newest_us          BIGINT   largest event time, microseconds since 1970 UTC
+    oldest_us          BIGINT   smallest event time
+    timeless           BIGINT   rows without event time
     cut_us             BIGINT   when the batch was cut
     declared           VARCHAR  digest of how the window was declared
     enriched           BIGINT   version of the table that the rows were joined to
@@ -22,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from etl_platform.core.duck import literal, quote
+from etl_platform.core.duck import literal
 from etl_platform.metastore.records import StreamBatchRecord
 from etl_platform.sources.stream.ranges import from_json
 from etl_platform.transforms.windows.enrichment import Enrichment
@@ -63,11 +65,14 @@ def progress_sql(
         f"({one.number}::BIGINT, {cut_us(one)}::BIGINT, {versions.get(one.number, 'NULL')}::BIGINT)"
         for one in batches
     )
+    moment = event_time_us(spec)
     return (
-        f"SELECT _batch, _source_partition, newest_us, cut_us, {literal(digest)} AS declared, "
-        f"enriched FROM (VALUES {cuts}) AS cuts(_batch, cut_us, enriched) LEFT JOIN "
-        f"(SELECT {NUMBER} AS _batch, _source_partition, max({event_time_us(spec)}) AS newest_us "
-        f"FROM {rows} WHERE {quote(spec.event_time)} IS NOT NULL GROUP BY ALL) USING (_batch)"
+        "SELECT _batch, _source_partition, newest_us, oldest_us, "
+        f"coalesce(timeless, 0) AS timeless, cut_us, {literal(digest)} AS declared, enriched "
+        f"FROM (VALUES {cuts}) AS cuts(_batch, cut_us, enriched) LEFT JOIN "
+        f"(SELECT {NUMBER} AS _batch, _source_partition, max({moment}) AS newest_us, "
+        f"min({moment}) AS oldest_us, count(*) - count({moment}) AS timeless "
+        f"FROM {rows} GROUP BY ALL) USING (_batch)"
     )
 
 
@@ -75,11 +80,25 @@ def progress_sql(
 class Finished:
     """Batches whose partial aggregates are there, as the window is declared now.
 
-    ``partitions`` are the Dagster partitions that hold them.
+    Attributes:
+        partitions: the Dagster partitions that hold them.
+        oldest_us: by number, the smallest event time; None where a row has none at all.
     """
 
     times: tuple[BatchTimes, ...]
     partitions: frozenset[str]
+    oldest_us: Mapping[int, int | None]
+
+    def may_be_late(self, number: int, closed_us: int | None) -> bool:
+        """Whether a batch can hold rows that no window takes.
+
+        Args:
+            closed_us: windows that end up to this take nothing of it; None where all take all.
+        """
+        if number not in self.oldest_us:
+            return False
+        oldest = self.oldest_us[number]
+        return oldest is None or (closed_us is not None and oldest < closed_us)
 
 
 def finished(
@@ -97,21 +116,26 @@ def finished(
     newest: dict[int, dict[str, int]] = {}
     cuts: dict[int, int] = {}
     partitions: set[str] = set()
+    oldest: dict[int, int | None] = {}
     found = con.execute(
-        "SELECT _batch, _source_partition, newest_us, cut_us, _partition "
+        "SELECT _batch, _source_partition, newest_us, oldest_us, timeless, cut_us, _partition "
         f"FROM {progress} WHERE declared = {literal(digest)}"
     ).fetchall()
-    for number, partition, moment, cut, key in found:
+    for number, partition, high, low, timeless, cut, key in found:
         cuts[number] = cut
         partitions.add(key)
         held = newest.setdefault(number, {})
-        if partition is not None:
-            held[partition] = moment
+        if high is not None:
+            held[partition] = high
+            before = oldest.get(number, low)
+            oldest[number] = None if before is None else min(before, low)
+        if timeless:
+            oldest[number] = None
     for one in batches:
         if one.number not in cuts and all(each.empty for each in from_json(one.ranges)):
             cuts[one.number], newest[one.number] = cut_us(one), {}
     times = tuple(BatchTimes(number, cuts[number], newest[number]) for number in sorted(cuts))
-    return Finished(times, frozenset(partitions))
+    return Finished(times, frozenset(partitions), oldest)
 
 
 def cut_us(batch: StreamBatchRecord) -> int:

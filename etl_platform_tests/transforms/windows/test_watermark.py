@@ -26,7 +26,7 @@ RULES = st.builds(WatermarkRule, st.integers(0, 100), st.none() | st.integers(1,
 
 
 @given(streams(), RULES, st.randoms())
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_the_watermark_never_falls_and_does_not_depend_on_the_order_of_batches(
     batches: list[BatchTimes], rule: WatermarkRule, rng: random.Random
 ) -> None:
@@ -40,7 +40,7 @@ def test_the_watermark_never_falls_and_does_not_depend_on_the_order_of_batches(
 
 
 @given(streams(), RULES, st.integers(0, 12))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_progress_goes_on_from_where_it_was_kept(
     batches: list[BatchTimes], rule: WatermarkRule, at: int
 ) -> None:
@@ -51,7 +51,7 @@ def test_progress_goes_on_from_where_it_was_kept(
 
 
 @given(streams(), RULES, st.sets(st.integers(0, 11)))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_batches_that_are_missing_never_make_an_event_late_too_early(
     batches: list[BatchTimes], rule: WatermarkRule, missing: set[int]
 ) -> None:
