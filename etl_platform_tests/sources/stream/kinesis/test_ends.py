@@ -174,3 +174,19 @@ def test_what_retention_took_after_the_cut_is_never_passed_over(
     (only,) = found[0]
     with pytest.raises(PositionsLost, match="has no shard shardId-000000000009 any more"):
         next(stream.read((Range("shardId-000000000009", None, only.through),)))
+
+
+def test_children_wait_until_the_backlog_of_their_ancestors_is_taken(
+    kinesis_server: KinesisServer,
+) -> None:
+    name = kinesis_server.create(1)
+    for burst in range(3):
+        kinesis_server.produce(name, numbered(burst * 10, 10))
+        kinesis_server.age(name, 400)
+    kinesis_server.split(name, "shardId-000000000000")
+    # The shard between has no message of its own; the second of those that are open is its child.
+    kinesis_server.split(name, "shardId-000000000001")
+    kinesis_server.produce(name, numbered(30, 10, 1))
+    cuts, found, _ = drain(opened(kinesis_server, name, batch_span_s=100))
+    assert len(cuts) >= 3
+    assert list(map(int, found["value"].to_pylist())) == list(range(40))
