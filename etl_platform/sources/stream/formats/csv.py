@@ -145,7 +145,10 @@ class CsvDecoder:
         import pyarrow.compute as pc
         from pyarrow import csv as arrow_csv
 
-        whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
+        # The last record needs its line break, too: without it Arrow takes an empty last value for
+        # a quoted one when the value before it is quoted.
+        lines = pa.concat_arrays([texts, pa.array([""], pa.string())])
+        whole = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
         joined: Any = pc.binary_join(whole, "\n")
         text = joined[0].as_buffer()
         source: Any = pa.BufferReader(text)

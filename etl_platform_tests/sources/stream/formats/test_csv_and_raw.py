@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -67,6 +67,7 @@ def test_poison_is_named_and_harms_no_record_beside_it() -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example(['"""",', "1"])
 @given(st.lists(st.text(alphabet='a1,"\n\r', max_size=8), max_size=6))
 def test_a_record_is_read_alike_alone_and_among_others(texts: list[str]) -> None:
     values = [text.encode() for text in texts]
