@@ -33,7 +33,7 @@ Source = Literal["broker", "bytes"]
 class Replayed:
     """One partition: its dead letters before and after, and where its messages came from.
 
-    ``error`` says why nothing was published; then ``after`` is as before.
+    ``error`` says why nothing was published, or that the change made it worse.
     """
 
     partition: str
@@ -78,6 +78,8 @@ class Replay:
                 result = self._materialize(partition, source)
             after = counts(self.lake, self.table).get(partition, 0)
             error = None if result.success else _reason(result)
+            if error is None and after > before:
+                error = f"{after - before:,} messages that were rows are dead letters now"
             yield Replayed(partition, source, before, after, result.run_id, error)
 
     def _materialize(self, partition: str, source: Source) -> dg.ExecuteInProcessResult:
