@@ -17,16 +17,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import boto3
 import pytest
-from moto.kinesis.models import kinesis_backends
-from moto.server import ThreadedMotoServer
 
 from etl_platform.sources.stream.kinesis import KinesisOptions
-from etl_platform_tests.servers.aws_shards import DocumentedShard, documented_kinesis
 from etl_platform_tests.servers.kafka import Message
+
+if TYPE_CHECKING:
+    from etl_platform_tests.servers.aws_shards import DocumentedShard
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
@@ -45,6 +45,8 @@ class AwsServer:
 
     def client(self, service: str):
         """A boto3 client with credentials that mean nothing."""
+        import boto3
+
         return boto3.client(
             service,
             endpoint_url=self.address,
@@ -125,6 +127,8 @@ class KinesisServer:
 
     def shards(self, stream: str) -> dict[str, DocumentedShard]:
         """What the server keeps."""
+        from moto.kinesis.models import kinesis_backends
+
         return kinesis_backends[ACCOUNT][REGION].streams[stream].shards
 
     @cached_property
@@ -136,6 +140,11 @@ class KinesisServer:
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[AwsServer]:
     """One server for the whole session (one per pytest-xdist worker)."""
+    # Imported here: every session of pytest loads this module, few need moto.
+    from moto.server import ThreadedMotoServer
+
+    from etl_platform_tests.servers.aws_shards import documented_kinesis
+
     os.environ |= {"TEST_AWS_KEY_ID": "test", "TEST_AWS_SECRET_KEY": "test"}
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)

@@ -123,8 +123,7 @@ class Messages:
         ours = self.record.incarnation
         if not ours:
             return
-        reached = {one.partition: one.through for one in self.ranges}
-        theirs = self.stream.ends(_ENDS_TIMEOUT_S, reached).incarnation
+        theirs = self.stream.incarnation(_ENDS_TIMEOUT_S)
         if theirs and ours != theirs:
             raise PositionsLost(
                 f"{self.stream.info.name}: it was deleted and made again after {self.record.key} "

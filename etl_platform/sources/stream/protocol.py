@@ -102,6 +102,14 @@ class Stream(Protocol):
         """
         ...
 
+    def incarnation(self, timeout_s: float) -> str:
+        """That of :meth:`ends`, without looking at the partitions where that costs anything.
+
+        Raises:
+            As :meth:`ends`.
+        """
+        ...
+
     def read(self, ranges: Ranges, limits: ReadLimits | None = None) -> Iterator[pa.RecordBatch]:
         """Exactly the messages of these ranges, each once, as :func:`messages.message_schema` says.
 

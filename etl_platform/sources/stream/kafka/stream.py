@@ -67,6 +67,10 @@ class KafkaStream:
             found.incarnation,
         )
 
+    def incarnation(self, timeout_s: float) -> str:
+        """The topic's id; as much work as :meth:`ends`."""
+        return self.ends(timeout_s).incarnation
+
     def read(self, ranges: Ranges, limits: ReadLimits | None = None) -> Iterator[pa.RecordBatch]:
         """One consumer reads all ranges; librdkafka fetches from every broker at the same time.
 

@@ -80,6 +80,11 @@ class Summary:
     retention_s: float
     status: str
 
+    @property
+    def incarnation(self) -> str:
+        """What tells it from another stream of the same name."""
+        return self.made_at.isoformat()
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from etl_platform.sources.stream.kinesis.client import Service, Shard
+from etl_platform.sources.stream.kinesis.client import Service, Shard, Summary
 from etl_platform.sources.stream.kinesis.ends import Looking, ancestors
 from etl_platform.sources.stream.kinesis.options import KinesisOptions
 from etl_platform.sources.stream.kinesis.parallel import interleaved
@@ -63,12 +63,15 @@ class KinesisStream:
         """
         deadline = time.monotonic() + timeout_s
         service = self._opened(timeout_s)
-        summary = service.summary(deadline)
-        if summary.status == _BEING_MADE:
-            raise StreamUnavailable(f"stream {self.options.name!r} is being created")
+        summary = self._summary(service, deadline)
         shards = service.shards(deadline)
         found = self._looking.ends(service, shards, after or {}, summary.retention_s, deadline)
-        return StreamEnds(found, summary.made_at.isoformat())
+        return StreamEnds(found, summary.incarnation)
+
+    def incarnation(self, timeout_s: float) -> str:
+        """The moment when the stream was made: one request."""
+        deadline = time.monotonic() + timeout_s
+        return self._summary(self._opened(timeout_s), deadline).incarnation
 
     def read(self, ranges: Ranges, limits: ReadLimits | None = None) -> Iterator[pa.RecordBatch]:
         """Each shard is read by a thread, ``parallel`` of them at the same time; a batch holds
@@ -103,6 +106,12 @@ class KinesisStream:
         """Let go of connections; the next call opens new ones."""
         while self._services:
             self._services.popitem()[1].close()
+
+    def _summary(self, service: Service, deadline: float) -> Summary:
+        found = service.summary(deadline)
+        if found.status == _BEING_MADE:
+            raise StreamUnavailable(f"stream {self.options.name!r} is being created")
+        return found
 
     def _opened(self, timeout_s: float) -> Service:
         """A client that waits so long for an answer; its key was resolved when it was made."""
