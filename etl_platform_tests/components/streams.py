@@ -44,6 +44,7 @@ class Feed:
         stream = {
             "topic": self.topic,
             "decode": {"format": "json", "columns": COLUMNS},
+            "profile": "off",
             **options,
         }
         attributes = {

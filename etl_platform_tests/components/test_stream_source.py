@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
 from etl_platform_tests.components.conftest import Project
-from etl_platform_tests.components.streams import TABLE, Feed, failures, message, messages
-from etl_platform_tests.servers.kafka import KafkaServer, Message
+from etl_platform_tests.components.streams import COLUMNS, TABLE, Feed, failures, message, messages
+from etl_platform_tests.servers.kafka import KafkaServer, Message, MockCluster
 
 POSITIVE = {"rules": [{"rule": "range", "column": "amount", "max": 50, "action": "quarantine"}]}
 
@@ -68,3 +69,59 @@ def test_a_partition_that_was_never_cut_is_refused_by_name(feed: Feed) -> None:
     (result,) = feed.load("by-hand")
     assert not result.success
     assert "shop.clicks: unknown batch 'by-hand'" in failures(result)
+
+
+def test_what_retention_took_is_told_and_only_left_out_when_that_is_accepted(
+    project: Project, kafka_mock: MockCluster
+) -> None:
+    feed = Feed(project, kafka_mock, kafka_mock.create())
+    feed.declare()
+    feed.produce(messages(range(100)))
+    (key,) = feed.keys(feed.tick())
+    # A partition of this cluster keeps its newest 5 MB.
+    wide = [Message(b'{"id": %d, "pad": "%s"}' % (n, b"x" * 50_000)) for n in range(100, 300)]
+    feed.produce(wide)
+    (lost,) = feed.load(key)
+    assert not lost.success
+    assert "the first that is still there is" in failures(lost)
+    assert not feed.project.lake.exists(TABLE)
+    (second,) = feed.keys(feed.tick())
+    batch = feed.log.find(TABLE.sql, second)
+    assert batch is not None
+    told = re.search(r"retention removed (\d+) positions \(100 to (\d+)\)", batch.note or "")
+    assert told is not None
+    assert int(told[1]) == int(told[2]) - 99
+    (accepted,) = feed.load(key, accept_lost=True)
+    assert accepted.success, failures(accepted)
+    (event,) = accepted.asset_materializations_for_node("shop__clicks")
+    assert event.metadata["note"].value == "partition 0: positions 0 to 99 are gone"
+    (rest,) = feed.load(second)
+    assert rest.success, failures(rest)
+    assert feed.ids() == list(range(int(told[2]) + 1, 300))
+    (shrunk,) = feed.load(second, accept_lost=True)
+    assert "would take rows away" in failures(shrunk)
+
+
+def test_streams_of_one_component_have_sensors_and_partitions_of_their_own(
+    project: Project, kafka_server: KafkaServer
+) -> None:
+    topics = {name: kafka_server.create() for name in ("clicks", "views")}
+    decode = {"format": "json", "columns": COLUMNS}
+    project.write(
+        "shop/defs.yaml",
+        {
+            "type": "etl_platform.StreamSourceComponent",
+            "attributes": {
+                "target_schema": "shop",
+                "kafka": {"bootstrap_servers": kafka_server.address},
+                "defaults": {"decode": decode, "batch": {"max_rows": 2}},
+                "streams": {name: {"topic": topic} for name, topic in topics.items()},
+            },
+        },
+    )
+    kafka_server.produce(topics["clicks"], messages(range(4)))
+    kafka_server.produce(topics["views"], messages(range(2)))
+    feed = Feed(project, kafka_server, topics["clicks"])
+    assert len(feed.keys(feed.tick("shop_clicks_batches", "clicks"))) == 2
+    assert len(feed.keys(feed.tick("shop_views_batches", "views"))) == 1
+    assert len(project.instance.get_dynamic_partitions("shop.views")) == 1
