@@ -85,7 +85,9 @@ def generate(
         if partition == quiet and events // 3 < step < 2 * events // 3:
             partition = "0"
         behind = rng.expovariate(1 / late_s) if rng.random() < late_share else rng.uniform(0, 5)
-        at = BASE + int((step - behind) * SECOND)
+        # Whole seconds fall on the bounds of windows and on the watermark itself.
+        late_by = step - behind
+        at = BASE + (int(late_by) * SECOND if seed % 2 else int(late_by * SECOND))
         ident = f"i{step}"
         if made and rng.random() < repeated:
             first = rng.choice(made[-40:])

@@ -54,8 +54,8 @@ class Shop:
     read: dict[str, int] = field(default_factory=lambda: {"0": -1, "1": -1})
     records: list[StreamBatchRecord] = field(default_factory=list[StreamBatchRecord])
 
-    def deliver(self, *orders: Order) -> str:
-        """A batch of the stream is cut and published."""
+    def deliver(self, *orders: Order, rejected: bool = False) -> str:
+        """A batch of the stream is cut and published; no row of it if all are ``rejected``."""
         ranges: list[Range] = []
         places = dict(self.read)
         rows: list[dict[str, object]] = []
@@ -81,7 +81,7 @@ class Shop:
         self.read = places
         self.records.append(record)
         assert self.metastore.streams.add(record)
-        if orders:
+        if orders and not rejected:
             moment = pa.array([row["at"] for row in rows], pa.timestamp("us", "UTC"))
             table = pa.Table.from_pylist(rows)
             table = table.set_column(table.schema.get_field_index("at"), "at", moment)
@@ -155,8 +155,9 @@ def test_results_wait_for_a_batch_that_is_missing_and_not_for_one_without_messag
 ) -> None:
     first, second = shop.deliver(*seconds(80)), shop.deliver(*seconds(80, 150))
     shop.deliver()
+    poison = shop.deliver((5, 5), rejected=True)
     last = shop.deliver(*seconds(150, 200))
-    shop.aggregate(last, first)
+    shop.aggregate(last, first, poison)
     shop.merge()
     assert set(shop.orders()) == {(0, "a"), (0, "b")}
     shop.aggregate(second)

@@ -105,6 +105,8 @@ def test_results_are_those_of_all_events_on_time_in_whatever_order_batches_ran(
 @pytest.mark.parametrize("kind", ["tumbling", "hopping", "session"])
 def test_an_eighth_of_the_events_late_by_minutes_is_where_the_policy_says(kind: str) -> None:
     options = {"out_of_orderness": timedelta(seconds=5), "allowed_lateness": timedelta(seconds=60)}
+    if kind == "session":
+        options["size"] = timedelta(seconds=8)
     batches = generate(7, 1_000, 12, late_share=0.125, late_s=240.0)
     refused, updating = Run(spec(kind, **options)), Run(spec(kind, **options, late="update"))
     for run in (refused, updating):
@@ -122,6 +124,26 @@ def test_an_eighth_of_the_events_late_by_minutes_is_where_the_policy_says(kind: 
         kept = sum(len(events) for events in everything.every.values())
         assert kept + len(late) == 1_000
         assert final
+
+
+def test_a_session_is_final_only_when_no_event_on_time_can_join_it() -> None:
+    run = Run(spec("session", emit="update", keys=()))
+    moments = (30, 95, 70, 120, 240)
+    batches = [
+        Batch(n, n, (Event("0", n, second * 1_000_000, None, 1, Decimal(1), 0.5, "x"),))
+        for n, second in enumerate(moments)
+    ]
+    run.arrive(batches)
+    seen: list[list[tuple[int, int, bool]]] = []
+    for batch in batches:
+        run.materialise(batch)
+        found = sorted((r["s"], r["e"], r["final"]) for r in run.results())
+        seen.append([(s // 1_000_000, e // 1_000_000, final) for s, e, final in found])
+    # At 95 s the session until 90 s is over, but an event of 70 s is still on time, and joins it.
+    assert seen[1] == [(30, 90, False), (95, 155, False)]
+    assert seen[2] == [(30, 155, False)]
+    assert seen[4] == [(30, 180, True), (240, 300, False)]
+    check(run, batches)
 
 
 def test_windows_before_1970_have_the_same_bounds() -> None:
@@ -191,13 +213,16 @@ def test_distinct_values_and_quantiles_stay_within_their_errors() -> None:
 
 def test_compaction_leaves_a_row_for_each_pane_and_key_and_forgets_old_keys() -> None:
     window = spec(deduplicate=DISTINCT, out_of_orderness=timedelta(seconds=5))
-    batches = generate(3, 1_500, 30, late_share=0.0, repeated=0.2)
+    batches = generate(3, 1_500, 30, late_share=0.1, late_s=60.0, repeated=0.2)
     run = Run(window)
     run.arrive(batches)
     for batch in batches:
         run.materialise(batch)
+    check(run, batches)
     before = run.checksum()
     (rows,) = run.con.execute("SELECT count(*) FROM partials").fetchall()
+    run.compact(0, 14)
+    assert run.checksum() == before
     run.compact(0, batches[-1].number)
     (fewer,) = run.con.execute(
         "SELECT count(*) FILTER (_id IS NULL), count(*) FILTER (_id IS NOT NULL) FROM partials"
