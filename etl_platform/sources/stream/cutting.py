@@ -138,8 +138,15 @@ class _Beginning:
             return cls({**dict.fromkeys(sorted(latest)), **begun}, latest, ())
         positions: dict[str, int | None] = {}
         for name in sorted({*taken, *latest}):
-            positions[name] = taken.get(name)
             end = ends.partitions.get(name)
+            if end is None and not counted:
+                # A shard is forgotten for good, or batches would name all that ever were.
+                notes.append(
+                    f"partition {name}: it is closed and past retention; if it held messages after "
+                    f"{taken[name]}, they are lost"
+                )
+                continue
+            positions[name] = taken.get(name)
             if end is not None and counted:
                 positions[name] = _after_gap(name, taken.get(name), end, notes, last is not None)
             elif end is not None and name in taken and _gap_possible(taken[name], end):

@@ -187,6 +187,18 @@ def test_a_backlog_is_cut_where_the_look_says_and_then_only_after_another_look()
     assert rest.ranges == (Range("a", 500, 900, first=501), Range("b", 40, 40, 0))
 
 
+def test_a_shard_that_is_past_retention_is_forgotten_and_told_once() -> None:
+    limits = CutLimits(counted=False)
+    last = LastCut((Range("a", None, 7), Range("b", None, 9)))
+    there = StreamEnds({"b": PartitionEnd(None, 9)})
+    made = cut(there, last, limits)
+    assert made is not None
+    assert made.ranges == (Range("b", 9, 9, 0),)
+    assert not made.holds_messages
+    assert "if it held messages after 7, they are lost" in made.notes[0]
+    assert cut(there, after(made), limits) is None
+
+
 def test_a_loss_that_cannot_be_excluded_is_told_once() -> None:
     limits = CutLimits(counted=False)
     there = StreamEnds({"a": PartitionEnd(50, 90, gap_possible=True)})
