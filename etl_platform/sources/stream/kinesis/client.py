@@ -8,22 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
+from typing import Any, TypedDict, cast
 
 from etl_platform.core.errors import EtlError
+from etl_platform.sources.stream.kinesis.connecting import connect
 from etl_platform.sources.stream.kinesis.failures import EXPIRED, INVALID, code, failure, passes
 from etl_platform.sources.stream.kinesis.options import KinesisOptions
 from etl_platform.sources.stream.protocol import StreamUnavailable
 
-if TYPE_CHECKING:
-    from botocore.client import BaseClient
-    from botocore.loaders import Loader
-
-T = TypeVar("T")
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
-_CONNECTIONS = 16
 
 
 class IteratorExpired(Exception):
@@ -103,7 +97,7 @@ class Service:
 
     def __init__(self, options: KinesisOptions, answer_timeout_s: float) -> None:
         self.options = options
-        self._client = _client(options, answer_timeout_s)
+        self._client = connect(options, answer_timeout_s)
 
     @property
     def address(self) -> str:
@@ -208,52 +202,3 @@ class Service:
             f"stream {self.options.name!r} at {self.address}: time was up {doing}",
             fix="allow more time, or look whether other consumers use up the shards' reads",
         )
-
-
-@lru_cache(maxsize=1)
-def _descriptions() -> Loader:
-    """AWS's descriptions of its services: reading them is most of what a client costs."""
-    from botocore.loaders import create_loader
-
-    return create_loader()
-
-
-def _moment(value: object) -> datetime:
-    """A time in UTC; botocore's own in local time takes half of the time of reading a message."""
-    from botocore.utils import parse_timestamp
-
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
-    return parse_timestamp(value)
-
-
-def _client(options: KinesisOptions, answer_timeout_s: float) -> BaseClient:
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError
-    from botocore.session import Session
-
-    timeout_s = max(answer_timeout_s, 0.5)
-    config = Config(
-        connect_timeout=min(timeout_s, 10.0),
-        read_timeout=timeout_s,
-        retries={"total_max_attempts": 1},
-        max_pool_connections=_CONNECTIONS,
-        user_agent_extra="etl_platform",
-    )
-    key_id, key, token = options.credentials()
-    try:
-        session = Session(profile=options.profile)
-        session.register_component("data_loader", _descriptions())
-        answers = session.get_component("response_parser_factory")
-        answers.set_parser_defaults(timestamp_parser=_moment)
-        return session.create_client(
-            "kinesis",
-            region_name=options.region,
-            endpoint_url=options.endpoint_url,
-            config=config,
-            aws_access_key_id=key_id,
-            aws_secret_access_key=key,
-            aws_session_token=token,
-        )
-    except BotoCoreError as error:
-        raise failure(error, f"stream {options.name!r}", "to connect") from None

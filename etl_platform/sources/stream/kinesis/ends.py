@@ -8,10 +8,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from etl_platform.sources.stream.kinesis.client import Service, Shard
+from etl_platform.sources.stream.kinesis.connecting import CONNECTIONS
 from etl_platform.sources.stream.kinesis.shard_end import ShardLook, Tip
 from etl_platform.sources.stream.protocol import PartitionEnd
-
-_AT_THE_SAME_TIME = 16
 
 
 class Looking:
@@ -45,7 +44,7 @@ class Looking:
             return replace(found, parents=ancestors(shard.name, shards))
 
         uncertain: set[str] = set()
-        with ThreadPoolExecutor(_AT_THE_SAME_TIME, "kinesis-ends") as pool:
+        with ThreadPoolExecutor(CONNECTIONS, "kinesis-ends") as pool:
             found = dict(zip(shards, pool.map(look, shards.values()), strict=True))
         for name, end in found.items():
             if uncertain.intersection(end.parents):
