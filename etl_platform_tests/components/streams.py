@@ -95,9 +95,21 @@ class Feed:
 
     def load(self, *keys: str, **config: object) -> list[dg.ExecuteInProcessResult]:
         ops = {"ops": {"shop__clicks": {"config": config}}} if config else None
-        with dg.partition_loading_context(dynamic_partitions_store=self.project.instance):
+        instance = self.project.instance
+        with (
+            self.project.defs() as defs,
+            dg.partition_loading_context(dynamic_partitions_store=instance),
+        ):
+            job = defs.resolve_implicit_global_asset_job_def()
             return [
-                self.project.materialize("shop/clicks", partition=key, config=ops) for key in keys
+                job.execute_in_process(
+                    instance=instance,
+                    asset_selection=[ASSET],
+                    partition_key=key,
+                    run_config=ops,
+                    raise_on_error=False,
+                )
+                for key in keys
             ]
 
     def catch_up(self) -> list[str]:
