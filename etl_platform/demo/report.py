@@ -90,4 +90,4 @@ def _action(loaded: Loaded, severity: str) -> str:
         return "blocked: nothing was published"
     if severity == "WARN":
         return "warning: published"
-    return f"quarantined in {loaded.asset}__quarantine"
+    return f"quarantined in {loaded.metadata.get('quarantine_table')}"

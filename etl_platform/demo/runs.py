@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 
+from etl_platform.demo.streaming import DEMO_TAG
+
 _POLL_S = 0.5
+_ASIDE_ROWS = "quarantined_rows"
+_ASIDE = (_ASIDE_ROWS, "quarantine_table")
 _EVENTS = {
     dg.DagsterEventType.ASSET_MATERIALIZATION,
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
@@ -41,6 +47,23 @@ class Loaded:
     @property
     def published(self) -> bool:
         return bool(self.metadata)
+
+    def take(self, metadata: dict[str, object]) -> None:
+        """The metadata of a new version; what earlier batches of the same runs set aside stays."""
+        aside = self.number(_ASIDE_ROWS)
+        kept = {name: self.metadata[name] for name in _ASIDE if name in self.metadata}
+        self.metadata = {**kept, **metadata}
+        if aside and _ASIDE_ROWS in metadata:
+            self.metadata[_ASIDE_ROWS] = aside + self.number(_ASIDE_ROWS)
+
+    def judge(self, check: Check) -> None:
+        """A check's result; those of several batches are one."""
+        for one in self.checks:
+            if one.name == check.name:
+                one.passed = one.passed and check.passed
+                one.failed_rows += check.failed_rows
+                return
+        self.checks.append(check)
 
     def number(self, name: str) -> float:
         value = self.metadata.get(name, 0)
@@ -89,6 +112,34 @@ def materialize(
     return found
 
 
+def replay(
+    instance: dg.DagsterInstance, servers: str, log: Path, tell: Callable[[str], None]
+) -> dict[str, Loaded]:
+    """Load a broker's departures as Dagster's daemon does, batch by batch, with their windows.
+
+    Args:
+        servers: ``host:port`` of the broker.
+        log, tell: as for :func:`materialize`.
+
+    Returns:
+        What happened, by asset name; of each asset what its last run tells.
+    """
+    tag = uuid4().hex
+    command = [sys.executable, "-m", "etl_platform.demo.streaming", tag]
+    environment = {**os.environ, "LIVE_KAFKA": servers}
+    with log.open("w") as output:
+        done = subprocess.run(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False
+        )
+    found: dict[str, Loaded] = {}
+    for run in reversed(instance.get_runs(dg.RunsFilter(tags={DEMO_TAG: tag}))):
+        for record in instance.get_records_for_run(run.run_id, None, _EVENTS).records:
+            _note(found, record.event_log_entry, tell)
+    if done.returncode != 0 and all(loaded.published for loaded in found.values()):
+        raise SystemExit(f"the stream was not loaded; what was said is in {log}")
+    return found
+
+
 def _note(found: dict[str, Loaded], entry: dg.EventLogEntry, tell: Callable[[str], None]) -> None:
     event = entry.dagster_event
     if event is None:
@@ -103,16 +154,15 @@ def _note(found: dict[str, Loaded], entry: dg.EventLogEntry, tell: Callable[[str
         name = ".".join(event.asset_key.path) if event.asset_key else ""
         loaded = found.setdefault(name, Loaded(name))
         metadata = event.step_materialization_data.materialization.metadata
-        loaded.metadata = {key: value.value for key, value in metadata.items()}
+        loaded.take({key: value.value for key, value in metadata.items()})
         tell(name)
     else:
         result = event.asset_check_evaluation_data
         name = ".".join(result.asset_key.path)
         rows = result.metadata.get("failed_rows")
         count = rows.value if isinstance(rows, dg.IntMetadataValue) else None
-        found.setdefault(name, Loaded(name)).checks.append(
-            Check(result.check_name, result.passed, result.severity.value, count or 0)
-        )
+        check = Check(result.check_name, result.passed, result.severity.value, count or 0)
+        found.setdefault(name, Loaded(name)).judge(check)
 
 
 def _reason(error: object) -> str:

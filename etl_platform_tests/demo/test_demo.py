@@ -13,6 +13,9 @@ from etl_platform.planner.lineage.recorded import read_atlas
 from etl_platform_tests.demo.working_copy import WorkingCopy
 
 ASSETS = {
+    "live.delays": 1_758,
+    "live.delays__partials": 1_769,
+    "live.departures": 26_482,
     "nyc.airlines": 16,
     "nyc.airports": 1_458,
     "nyc.diversions": 569,
@@ -46,6 +49,7 @@ def test_the_demo_blocks_quarantines_and_warns_and_publishes_everything_in_the_e
     assert re.search(r"nyc\.flights\s.*\b329,174\b.*\b7,602\b", printed)
     assert re.search(r"foreign_key_dest\s.*\b7,602\b.*quarantine", printed)
     assert re.search(r"foreign_key_tailnum\s.*\b50,094\b.*warn", printed)
+    assert re.search(r"range_dep_delay\s.*\b1\b.*live\.departures__dead_letter", printed)
     blocked = printed.index("nyc.airports: nothing was published")
     assert "Asia/Chongqing" in printed[blocked:]
     assert re.search(r"nyc\.airports\s.*\b1,458\b", printed[blocked:])
@@ -54,6 +58,7 @@ def test_the_demo_blocks_quarantines_and_warns_and_publishes_everything_in_the_e
     held = {table.name.sql: table.rows for table in platform.tables()}
     assert {name: held[name] for name in ASSETS} == ASSETS
     assert held["nyc.flights__quarantine"] == 7_602
+    assert held["live.departures__dead_letter"] == 1
     unknown = platform.query(
         "SELECT count(*) FROM (FROM nyc.flights UNION ALL BY NAME FROM nyc.flights__quarantine) "
         "WHERE tailnum NOT IN (SELECT tailnum FROM nyc.planes)"
