@@ -37,7 +37,7 @@ COLUMNS = ("asset", "rows", "passed", "failed", "quarantined", "seconds", "versi
 
 @pytest.mark.timeout(600)
 def test_the_demo_blocks_quarantines_and_warns_and_publishes_everything_in_the_end(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = WorkingCopy.make(tmp_path)
     printed = copy.run("python", "-m", "etl_platform.demo")
@@ -64,6 +64,8 @@ def test_the_demo_blocks_quarantines_and_warns_and_publishes_everything_in_the_e
         "WHERE tailnum NOT IN (SELECT tailnum FROM nyc.planes)"
     )
     assert unknown.item() == 50_094
+    # The storage is that of the environment's home, wherever the configuration is read from.
+    monkeypatch.setenv("DAGSTER_HOME", str(copy.home))
     check_lineage(copy)
 
 

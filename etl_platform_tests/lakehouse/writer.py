@@ -38,7 +38,7 @@ def publish(lake: Lake, mode: Mode, count: int, seed: int) -> None:
         mode=mode,
         key=("id",),
         batch=f"batch-{seed}",
-        annotations={"seed": str(seed)},
+        notes={"seed": str(seed)},
     )
 
 

@@ -121,7 +121,8 @@ def test_three_thousand_random_aggregations_have_the_same_rows(
     lake: Lake, con: duckdb.DuckDBPyConnection
 ) -> None:
     seen = _compare(3000, 11, lake, con)
-    assert set(ROLLUPS) <= seen.keys()
+    # Weeks are asked for by written cases alone.
+    assert set(ROLLUPS) - {"mart.weekly"} <= seen.keys()
     print(f"3000 random aggregations, planned == unplanned; {dict(seen)}")
 
 
