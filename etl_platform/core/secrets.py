@@ -17,8 +17,10 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Protocol, cast
 from urllib.parse import unquote
+
+from pydantic import AfterValidator
 
 from etl_platform.core.errors import ConfigError, SecretError, TransientError
 
@@ -83,6 +85,16 @@ class SecretRef:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.location}" + (f"#{self.field}" if self.field else "")
+
+
+def _reference(text: str) -> str:
+    SecretRef.parse(text)
+    return text
+
+
+SecretReference = Annotated[str, AfterValidator(_reference)]
+"""An option that takes ``env://NAME``, ``file:///path`` or ``aws-secret://name#field``, never the
+secret itself."""
 
 
 def is_reference(text: str) -> bool:

@@ -110,6 +110,8 @@ def test_memory_that_the_engine_does_not_count_is_refused_by_the_operating_syste
 ) -> None:
     with pytest.raises(LimitExceeded, match="needs more memory than the 268,435,456 bytes"):
         tool.ask(PAST_THE_ENGINE, limits=Limits(memory_bytes=256 * 1024 * 1024))
+    # The refusal is told before the process has ended.
+    psutil.wait_procs(running(), timeout=5)
     assert running() == []
     assert tool.run("select 1 as one").rows() == [(1,)]
 

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
-from etl_platform.core.secrets import SecretRef, is_reference, resolve
-
-
-def _reference(text: str) -> str:
-    SecretRef.parse(text)
-    return text
-
-
-Reference = Annotated[str, AfterValidator(_reference)]
-"""``env://NAME``, ``file:///path`` or ``aws-secret://name#field``; never the secret itself."""
+from etl_platform.core.secrets import SecretReference, is_reference, resolve
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -33,10 +24,10 @@ class Tls(BaseModel):
 
     model_config = _STRICT
 
-    ca: Reference | None = None
-    certificate: Reference | None = None
-    key: Reference | None = None
-    key_password: Reference | None = None
+    ca: SecretReference | None = None
+    certificate: SecretReference | None = None
+    key: SecretReference | None = None
+    key_password: SecretReference | None = None
     verify_hostname: bool = True
 
     def settings(self) -> dict[str, str]:
@@ -59,7 +50,7 @@ class Sasl(BaseModel):
 
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     username: str
-    password: Reference
+    password: SecretReference
 
     def settings(self) -> dict[str, str]:
         """Librdkafka's settings with the secrets in them; for its constructor only."""

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from etl_platform.core.errors import ConfigError
-from etl_platform.core.secrets import SecretRef, check_no_literal_secret, resolve
+from etl_platform.core.secrets import SecretReference, check_no_literal_secret, resolve
 
 _ARN = r"arn:[a-z-]+:kinesis:[a-z0-9-]+:[0-9]{12}:stream/[A-Za-z0-9._-]{1,128}"
-
-
-def _reference(text: str) -> str:
-    SecretRef.parse(text)
-    return text
-
-
-Reference = Annotated[str, AfterValidator(_reference)]
-"""``env://NAME``, ``file:///path`` or ``aws-secret://name#field``; never the secret itself."""
 
 
 class KinesisOptions(BaseModel):
@@ -46,9 +37,9 @@ class KinesisOptions(BaseModel):
     region: str | None = Field(default=None, pattern=r"^[a-z0-9-]+$")
     endpoint_url: str | None = Field(default=None, pattern=r"^https?://")
     profile: str | None = None
-    access_key_id: Reference | None = None
-    secret_access_key: Reference | None = None
-    session_token: Reference | None = None
+    access_key_id: SecretReference | None = None
+    secret_access_key: SecretReference | None = None
+    session_token: SecretReference | None = None
     batch_span_s: float = Field(default=300.0, ge=1.0)
 
     @model_validator(mode="after")
