@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from etl_platform.core.names import TableName
-from etl_platform.planner.rollups.expressions import text
+from etl_platform.planner.rollups.expressions import text, with_children
 from etl_platform.planner.rollups.names import table_of
 from etl_platform.planner.rollups.reasons import NotUsable, Stage
 
@@ -69,15 +69,7 @@ class Cover:
         coarser = self._from_finer(node)
         if coarser is not None:
             return coarser
-        made = type(node)()
-        for name, value in node.args.items():
-            if isinstance(value, list):
-                made.set(name, [self.over(v) if isinstance(v, exp.Expr) else v for v in value])
-            elif isinstance(value, exp.Expr):
-                made.set(name, self.over(value))
-            else:
-                made.set(name, value)
-        return made
+        return with_children(node, self.over)
 
     def _from_finer(self, node: exp.Expr) -> exp.Expr | None:
         """A date part of a moment that the rollup keeps cut off at a finer unit."""

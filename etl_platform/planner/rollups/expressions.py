@@ -157,3 +157,16 @@ def _turned(node: exp.Expr) -> exp.Expr:
 def _odd(node: exp.Expr) -> NotUsable:
     shown = " ".join(node.sql(dialect=DIALECT).split())
     return NotUsable(f"{shown[:60]} is not understood")
+
+
+def with_children(node: exp.Expr, change: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+    """A node of the same kind whose children are changed; ``node`` stays as it is."""
+    made = type(node)()
+    for name, value in node.args.items():
+        if isinstance(value, list):
+            made.set(name, [change(v) if isinstance(v, exp.Expr) else v for v in value])
+        elif isinstance(value, exp.Expr):
+            made.set(name, change(value))
+        else:
+            made.set(name, value)
+    return made

@@ -9,7 +9,13 @@ from functools import lru_cache
 from sqlglot import exp
 
 from etl_platform.planner.rollups.covering import Cover
-from etl_platform.planner.rollups.expressions import AGGREGATES, has_aggregate, shown, text
+from etl_platform.planner.rollups.expressions import (
+    AGGREGATES,
+    has_aggregate,
+    shown,
+    text,
+    with_children,
+)
 from etl_platform.planner.rollups.means import divided, divides, finalized
 from etl_platform.planner.rollups.reasons import NotUsable, Stage
 from etl_platform.planner.rollups.shape import Shape
@@ -52,15 +58,7 @@ class Measures:
             return _cast(self._aggregate(node), self.kind_of(node))
         if not has_aggregate(node):
             return self.cover.over(node)
-        made = type(node)()
-        for name, value in node.args.items():
-            if isinstance(value, list):
-                made.set(name, [self.over(v) if isinstance(v, exp.Expr) else v for v in value])
-            elif isinstance(value, exp.Expr):
-                made.set(name, self.over(value))
-            else:
-                made.set(name, value)
-        return made
+        return with_children(node, self.over)
 
     def _aggregate(self, node: exp.Expr) -> exp.Expr:
         call = node.this if isinstance(node, exp.Filter) else node
