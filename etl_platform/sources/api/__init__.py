@@ -1,0 +1,1 @@
+"""APIs over HTTP: REST, GraphQL and SOAP as streams of Arrow batches."""
