@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from etl_platform.core.redaction import hide
+
 
 class EtlError(Exception):
     """Base of all errors of the platform.
@@ -21,9 +23,10 @@ class EtlError(Exception):
     """
 
     def __init__(self, what: str, *, valid: str | None = None, fix: str | None = None) -> None:
-        self.what = what
-        self.valid = valid
-        self.fix = fix
+        # Messages of drivers stand in here, and drivers repeat what they connect with.
+        self.what = hide(what)
+        self.valid = valid and hide(valid)
+        self.fix = fix and hide(fix)
         super().__init__(self._text())
 
     def _text(self) -> str:

@@ -107,7 +107,7 @@ class DatabaseSink:
     def _session(self, doing: str) -> Generator[Session]:
         database = self.database
         with database.faults(doing, self.dialect, TargetUnavailable):
-            session = self.dialect.connect(database.url, database.pool.connect_timeout_s)
+            session = self.dialect.connect(database.fresh_url(), database.pool.connect_timeout_s)
             try:
                 yield session
             finally:

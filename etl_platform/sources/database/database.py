@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +19,7 @@ from etl_platform.core.errors import (
 from etl_platform.core.secrets import check_no_literal_secret, is_reference, redact, resolve
 from etl_platform.sources.database.dialects import dialect_of
 from etl_platform.sources.database.dialects.base import PoolSettings
+from etl_platform.sources.database.login import Login
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -49,7 +50,6 @@ class Database:
             ``postgresql``, ``mysql``, ``mariadb``, ``sqlite`` and ``duckdb`` are known, with or
             without a driver.
         pool: connections and timeouts.
-        resolver: reads secret references; replaced where AWS needs a client of its own.
 
     Raises:
         ConfigError: the URL holds a password.
@@ -58,7 +58,7 @@ class Database:
     name: str
     url_ref: str
     pool: PoolSettings = field(default_factory=PoolSettings)
-    resolver: Callable[[str], str] = field(default=resolve, repr=False, compare=False)
+    _login: Login = field(default_factory=Login, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_no_literal_secret(self.url_ref)
@@ -79,12 +79,16 @@ class Database:
         return dialect_of(self.url.drivername)
 
     def engine(self) -> Engine:
-        """The pooled SQLAlchemy engine, made once; connects when it is first used.
+        """The pooled SQLAlchemy engine; connects when it is first used.
+
+        The reference is read at each call. As long as it holds the same, so is the engine; after a
+        rotation there is another one, and no connection of the old password is handed out again.
 
         Raises:
             ConfigError, SecretError: as :attr:`dialect`.
+            TransientError: AWS did not answer.
         """
-        return self._engine
+        return self._login.engine(self._resolved_url(), self._open)
 
     @contextmanager
     def session(self, snapshot: str | None = None) -> Generator[Connection]:
@@ -153,7 +157,7 @@ class Database:
 
     def private_url(self, scheme: str, options: Mapping[str, str]) -> str:
         """The whole URL, password included, for a driver that connects by itself. Never show it."""
-        url = self.url.set(drivername=scheme).render_as_string(hide_password=False)
+        url = self.fresh_url().set(drivername=scheme).render_as_string(hide_password=False)
         # Not by SQLAlchemy, which writes a space as a plus: other drivers keep the plus.
         query = urlencode(dict(options), quote_via=quote)
         return url + ("&" if "?" in url else "?") + query if query else url
@@ -164,25 +168,30 @@ class Database:
 
     def close(self) -> None:
         """Close pooled connections; the next use opens new ones."""
-        if "_engine" in self.__dict__:
-            self._engine.dispose()
+        self._login.close()
 
-    @cached_property
-    def _engine(self) -> Engine:
-        return self.dialect.create_engine(self.url, self.pool)
-
-    @cached_property
+    @property
     def url(self) -> URL:
-        """The whole URL, password included. Never show it.
+        """The whole URL as it was last read, password included. Never show it.
 
         Raises:
             ConfigError: what the reference holds is no URL.
             SecretError: the reference does not resolve.
         """
+        return self._login.url or self.fresh_url()
+
+    def fresh_url(self) -> URL:
+        """:attr:`url`, read again now: for whoever opens connections without the pool."""
+        return self._login.renew(self._resolved_url())
+
+    def _open(self, url: URL) -> Engine:
+        return self.dialect.create_engine(url, self.pool)
+
+    def _resolved_url(self) -> URL:
         from sqlalchemy import make_url
         from sqlalchemy.exc import ArgumentError
 
-        text = self.resolver(self.url_ref) if is_reference(self.url_ref) else self.url_ref
+        text = resolve(self.url_ref) if is_reference(self.url_ref) else self.url_ref
         try:
             return make_url(text.strip())
         except (ArgumentError, ValueError):
