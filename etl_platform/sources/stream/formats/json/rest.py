@@ -33,13 +33,14 @@ def of_sound(
 def of_one(message: Object, known: frozenset[str]) -> str | None:
     """The same of one message."""
     left = [(name, value) for name, value in message if name not in known]
-    return _text(Object(left)) if left else None
+    return text_of(Object(left)) if left else None
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """JSON of a value as ``single.parse`` gives it."""
     if isinstance(value, Object):
-        inner = (f"{json.dumps(name, ensure_ascii=False)}:{_text(one)}" for name, one in value)
+        inner = (f"{json.dumps(name, ensure_ascii=False)}:{text_of(one)}" for name, one in value)
         return "{" + ",".join(inner) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(_text(one) for one in value) + "]"
+        return "[" + ",".join(text_of(one) for one in value) + "]"
     return str(value) if isinstance(value, Number) else json.dumps(value, ensure_ascii=False)

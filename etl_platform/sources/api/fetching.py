@@ -1,0 +1,221 @@
+"""Pages in order, fetched several at a time where the way of paging allows it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Protocol
+
+from etl_platform.core.errors import TransientError
+from etl_platform.sources.api.messages import ApiRequest, ApiResponse, BadResponse, Transport
+from etl_platform.sources.api.pagination.detection import Found, detect
+from etl_platform.sources.api.pagination.protocol import Ahead, Scheme, Step
+from etl_platform.sources.api.records.reading import Page, PageReader
+from etl_platform.sources.api.spool import Spool
+
+_REPEATS = 3
+"""Pages that were there before: more is no accident any more."""
+
+
+class PagesShifted(TransientError):
+    """Records went away while pages were read, so that others moved to pages read before."""
+
+
+class Requests(Protocol):
+    """Makes the request of each page; ``templates.RequestTemplate`` is REST's."""
+
+    def build(self, step: Step) -> ApiRequest:
+        """The request, without credentials."""
+        ...
+
+
+@dataclass
+class Fetcher:
+    """Answers from the spool or the server, read and found sound before they are kept.
+
+    Attributes:
+        requests: sent to the server.
+        from_spool: answers that need not be asked for again.
+    """
+
+    transport: Transport
+    reader: PageReader
+    spool: Spool
+    requests: int = 0
+    from_spool: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def page(self, request: ApiRequest) -> Page:
+        """One page.
+
+        Raises:
+            ApiRefused, ApiUnavailable, BadResponse: as the transport and the reader raise them.
+        """
+        kept = self.spool.get(request)
+        if kept is not None:
+            with self._lock:
+                self.from_spool += 1
+            return self._read(kept)
+        with self._lock:
+            self.requests += 1
+        response = self.transport.send(request)
+        page = self._read(response)
+        if response.status != 304:
+            self.spool.put(request, response)
+        return page
+
+    def again(self, request: ApiRequest) -> Page:
+        """A page that was read before, from the spool."""
+        kept = self.spool.get(request)
+        assert kept is not None  # what was read is kept as long as this extraction
+        return self._read(kept)
+
+    def _read(self, response: ApiResponse) -> Page:
+        # There is nothing to read in 204 (no content) and 304 (not modified).
+        if response.status in (204, 304):
+            return Page(response, [])
+        return self.reader.read(response)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A page, and the request that it answers."""
+
+    request: ApiRequest
+    page: Page
+
+
+@dataclass
+class Chain:
+    """The pages of one request: all of a resource, or those of one parent.
+
+    Attributes:
+        declared: the way of paging; None finds it from the first answer.
+        found: the way of paging, once the first page has been read.
+        total: records that the answers say there are; None where they do not.
+    """
+
+    declared: Scheme | None
+    requests: Requests
+    fetch: Callable[[ApiRequest], Page]
+    found: Found | None = None
+    total: int | None = None
+    _known: bool = False
+    _steps: dict[str, int] = field(default_factory=dict[str, int])
+    _contents: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    _repeats: int = 0
+
+    def pages(
+        self, pool: ThreadPoolExecutor | None = None, concurrency: int = 1
+    ) -> Iterator[Fetched]:
+        """All pages in order.
+
+        Args:
+            pool: fetches pages at the same time, where they need not be read one by one.
+            concurrency: most of them.
+
+        Raises:
+            BadResponse: pages that come again and again.
+            PagesShifted: records went away meanwhile.
+        """
+        # What is not declared is asked for as it is, without a page's number.
+        step = Step() if self.declared is None else self.declared.first()
+        opening = self._fetched(step)
+        self.found = self._way(opening)
+        scheme = self.found.scheme
+        step = scheme.first()
+        last = self._checked(scheme, step, opening)
+        yield last
+        ahead = scheme.ahead(step, last.page) if pool is not None else None
+        if ahead is not None and pool is not None:
+            self._known = ahead.known
+            for step, last in self._at_once(scheme, ahead, pool, concurrency):  # noqa: B007  # the last counts
+                yield last
+        # One by one; after pages that were known, those that were added meanwhile.
+        following = scheme.after(step, last.page)
+        while following is not None:
+            step = following
+            last = self._checked(scheme, step, self._fetched(step))
+            yield last
+            following = scheme.after(step, last.page)
+
+    def _way(self, opening: Fetched) -> Found:
+        if self.declared is not None:
+            return Found(self.declared, "declared")
+        return detect(opening.page, lambda step: self._fetched(step).page)
+
+    def _fetched(self, step: Step) -> Fetched:
+        request = self.requests.build(step)
+        return Fetched(request, self.fetch(request))
+
+    def _at_once(
+        self, scheme: Scheme, ahead: Ahead, pool: ThreadPoolExecutor, concurrency: int
+    ) -> Iterator[tuple[Step, Fetched]]:
+        running: deque[tuple[Step, Future[Fetched]]] = deque()
+        # Twice as many: while the oldest is waited for, no thread is without work.
+        most = concurrency * 2 if ahead.known else concurrency
+
+        def start() -> None:
+            while len(running) < most:
+                step = next(ahead.steps, None)
+                if step is None:
+                    return
+                running.append((step, pool.submit(self._fetched, step)))
+
+        try:
+            start()
+            while running:
+                step, future = running.popleft()
+                start()
+                found = self._checked(scheme, step, future.result())
+                yield step, found
+                if not ahead.known and scheme.after(step, found.page) is None:
+                    return
+        finally:
+            for _, future in running:
+                future.cancel()
+
+    def _checked(self, scheme: Scheme, step: Step, fetched: Fetched) -> Fetched:
+        page = fetched.page
+        number = len(self._steps) + 1
+        first = self._steps.setdefault(str(step), number)
+        if first != number:
+            raise BadResponse(
+                f"{page.response.url}: page {number} is page {first} again ({step}): the server "
+                "leads in a circle",
+                fix="declare pagination as the API's documentation says",
+            )
+        if page.records and not self._known:
+            self._count_repeat(number, page)
+        self._follow_total(scheme, page)
+        return fetched
+
+    def _count_repeat(self, number: int, page: Page) -> None:
+        found = hashlib.blake2b(digest_size=16)
+        for record in page.records:
+            found.update(record)
+        first = self._contents.setdefault(found.digest(), number)
+        self._repeats += first != number
+        if self._repeats >= _REPEATS:
+            raise BadResponse(
+                f"{page.response.url}: page {number} holds what page {first} held, as "
+                f"{_REPEATS - 1} pages before it did: the server does not go on",
+                fix="declare pagination as the API's documentation says: its parameter may have "
+                "another name",
+            )
+
+    def _follow_total(self, scheme: Scheme, page: Page) -> None:
+        total = scheme.total(page)
+        if total is None:
+            return
+        if self.total is not None and total < self.total:
+            raise PagesShifted(
+                f"{page.response.url}: {total} records in all, {self.total} when the pages before "
+                "were read: records that moved to earlier pages would be missing",
+                fix="run again; declare keyset or cursor pagination if the API has it",
+            )
+        self.total = total
