@@ -31,6 +31,7 @@ class ApiRequest:
         body: already encoded; its type is in ``headers``.
         repeatable: whether sending it twice does no harm. GET and HEAD always are; a POST that
             only asks (GraphQL queries, SOAP reads, searches) says so here.
+        answers: statuses of failures that are answers all the same: SOAP's faults come with 500.
     """
 
     url: str
@@ -39,11 +40,12 @@ class ApiRequest:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes | None = None
     repeatable: bool = False
+    answers: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """A complete answer with a status below 400, or 304.
+    """A complete answer with a status below 400, or one that the request takes for an answer.
 
     Attributes:
         url: where it came from, after redirects, without credentials.

@@ -123,12 +123,13 @@ class HttpTransport:
         repeatable: bool,
     ) -> ApiResponse:
         where, status = target.shown, answer.status
-        if status == PUT_OFF or (is_transient(status) and repeatable):
+        spoken = status in request.answers
+        if not spoken and (status == PUT_OFF or (is_transient(status) and repeatable)):
             after_s = retry_after_s(answer)
             said = "" if after_s is None else f" and asks to wait {after_s:g} s"
             error = ApiUnavailable(f"{where} answered {status}{said}")
             raise Again(error, put_off=status == PUT_OFF)
-        if status >= 400:
+        if status >= 400 and not spoken:
             shown = redact(
                 answer.body[:_SHOWN_BODY].decode("utf-8", "replace"), credentials.secrets
             )
