@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
+
+if TYPE_CHECKING:
+    from dagster_postgres.storage import DagsterPostgresStorage
+    from sqlalchemy import URL
 
 POSTGRES_URL = "ETL_DAGSTER_PG_URL"
 
@@ -46,14 +50,30 @@ class InstanceStorage(DagsterStorage, ConfigurableClass):
             return DagsterSqliteStorage.from_local(str(Path(home).expanduser().absolute()))
         from dagster_postgres.storage import DagsterPostgresStorage
 
-        from etl_platform.core.secrets import is_reference, resolve
+        from etl_platform.core.secrets import is_reference
 
-        return DagsterPostgresStorage(_for_psycopg2(resolve(url) if is_reference(url) else url))
+        storage = DagsterPostgresStorage(_for_psycopg2(url).render_as_string(hide_password=False))
+        if is_reference(url):
+            _follow(storage, url)
+        return storage
 
 
-def _for_psycopg2(url: str) -> str:
-    # Dagster sends NOTIFY with a parameter, which psycopg, SQLAlchemy 2.1's own choice, refuses.
+def _follow(storage: DagsterPostgresStorage, reference: str) -> None:
+    """Every connection of Dagster's storage is a new one: each reads the reference again."""
+    from etl_platform.metastore.engine import follow
+
+    for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
+        follow(getattr(part, "_engine"), lambda: _for_psycopg2(reference))  # noqa: B009
+
+
+def _for_psycopg2(url: str) -> URL:
+    """The URL, or what the reference holds now.
+
+    Dagster sends NOTIFY with a parameter, which psycopg, SQLAlchemy 2.1's own choice, refuses.
+    """
     from sqlalchemy import make_url
 
-    parsed = make_url(url).set(drivername="postgresql+psycopg2")
-    return parsed.render_as_string(hide_password=False)
+    from etl_platform.core.secrets import is_reference, resolve
+
+    text = resolve(url) if is_reference(url) else url
+    return make_url(text).set(drivername="postgresql+psycopg2")

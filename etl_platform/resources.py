@@ -5,18 +5,94 @@ Nothing is connected to and no secret is read while definitions load.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from etl_platform.core.errors import SecretError
+from etl_platform.core.secrets import (
+    SecretRef,
+    SecretReference,
+    SecretScheme,
+    resolve,
+    use_client,
+)
 from etl_platform.core.settings import Settings, get_settings
 
 if TYPE_CHECKING:
+    from etl_platform.core.secrets import SecretsClient
     from etl_platform.lakehouse import Lake
     from etl_platform.metastore import Metastore
     from etl_platform.sources.database import Database
     from etl_platform.sources.stream import Stream
+
+
+class SecretsResource(dg.ConfigurableResource["SecretsResource"]):
+    """AWS Secrets Manager, for every ``aws-secret://`` reference of the process that defines it.
+
+    Defining it is enough: no asset has to require it. Its fields are those of dagster-aws's
+    ``SecretsManagerResource``, which makes the client; without it boto3's own configuration holds.
+    Where several are defined, the last one counts.
+    """
+
+    region_name: str | None = Field(default=None, description="Region of the secrets.")
+    endpoint_url: str | None = Field(
+        default=None, description="A VPC endpoint, or a server that is not AWS's own."
+    )
+    profile_name: str | None = Field(
+        default=None, description="Profile of the AWS configuration files; it may assume a role."
+    )
+    max_attempts: int = Field(default=5, ge=1, description="Tries of each request.")
+    aws_access_key_id: SecretReference | None = Field(
+        default=None, description="env:// or file:// reference; default: AWS's chain."
+    )
+    aws_secret_access_key: SecretReference | None = Field(
+        default=None, description="env:// or file:// reference."
+    )
+    aws_session_token: SecretReference | None = Field(
+        default=None, description="env:// or file:// reference."
+    )
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        use_client(self.client)
+
+    def client(self) -> SecretsClient:
+        """A boto3 client; its own keys are read now.
+
+        Raises:
+            SecretError: a reference to a key does not resolve, or is one to AWS itself.
+        """
+        # 1.1 s: never while definitions load.
+        from dagster_aws.secretsmanager import SecretsManagerResource
+
+        keys = (self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token)
+        key_id, key, token = (None if one is None else resolve(_not_aws(one)) for one in keys)
+        warnings.filterwarnings("ignore", "Class `SecretsManagerResource`")  # it is in beta
+        made = SecretsManagerResource(
+            region_name=_given(self.region_name),
+            endpoint_url=_given(self.endpoint_url),
+            profile_name=_given(self.profile_name),
+            max_attempts=self.max_attempts,
+            aws_access_key_id=key_id,
+            aws_secret_access_key=key,
+            aws_session_token=token,
+        ).get_client()
+        return cast("SecretsClient", made)
+
+
+def _given(value: str | None) -> str | None:
+    return value.get_value() if isinstance(value, dg.EnvVar) else value
+
+
+def _not_aws(reference: str) -> str:
+    if SecretRef.parse(reference).scheme is SecretScheme.AWS:
+        raise SecretError(
+            f"{reference} cannot open Secrets Manager itself", valid="env:// or file://"
+        )
+    return reference
 
 
 class LakeResource(dg.ConfigurableResource["LakeResource"]):

@@ -24,6 +24,7 @@ from etl_platform.cli import (
     receipts,
     replay_dead_letters,
     revert,
+    secrets,
     status,
 )
 from etl_platform.core.errors import EtlError
@@ -64,6 +65,7 @@ _add(receipts.receipts, receipts.EXAMPLES)
 _add(replay_dead_letters.replay_dead_letters, replay_dead_letters.EXAMPLES)
 _add(revert.revert, revert.EXAMPLES)
 _add(status.status, status.EXAMPLES)
+app.add_typer(secrets.app)
 
 
 def _print_version(wanted: bool) -> None:

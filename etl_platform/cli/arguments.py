@@ -41,3 +41,5 @@ AnyTable = Annotated[
     typer.Argument(metavar="TABLE", help="Name of a table: schema.name.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+DEFINITIONS = "etl_platform.definitions"
+Module = Annotated[str, typer.Option("--module", "-m", help="The module that Dagster loads.")]

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib import import_module
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from etl_platform.cli.arguments import Json, Table
-
-if TYPE_CHECKING:
-    import dagster as dg
+from etl_platform.cli.arguments import DEFINITIONS, Json, Module, Table
 
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -23,9 +19,7 @@ etl replay-dead-letters shop.clicks --from-bytes
 
 def replay_dead_letters(
     table: Table,
-    module: Annotated[
-        str, typer.Option("--module", "-m", help="The module that Dagster loads.")
-    ] = "etl_platform.definitions",
+    module: Module = DEFINITIONS,
     from_bytes: Annotated[
         bool,
         typer.Option(
@@ -45,6 +39,7 @@ def replay_dead_letters(
     """
     from dagster import DagsterInstance
 
+    from etl_platform.cli.definitions import definitions_of
     from etl_platform.cli.printing import print_json, print_table
     from etl_platform.components.stream_source.replaying import Replay
     from etl_platform.core.names import TableName
@@ -52,7 +47,7 @@ def replay_dead_letters(
 
     lake = Platform.open().lake
     with DagsterInstance.get() as instance:
-        replay = Replay(_definitions(module), instance, lake, TableName.parse(table), from_bytes)
+        replay = Replay(definitions_of(module), instance, lake, TableName.parse(table), from_bytes)
         found = list(replay.run())
     if as_json:
         print_json([asdict(one) for one in found])
@@ -74,30 +69,3 @@ def replay_dead_letters(
         )
     if any(one.error is not None for one in found):
         raise typer.Exit(1)
-
-
-def _definitions(module: str) -> dg.Definitions:
-    """What a module defines, as Dagster finds it there.
-
-    Raises:
-        ConfigError: it cannot be imported, or defines nothing.
-    """
-    import dagster as dg
-    from dagster.components.definitions import LazyDefinitions
-
-    from etl_platform.core.errors import ConfigError
-
-    try:
-        loaded = import_module(module)
-    except ImportError as error:
-        raise ConfigError(f"module {module!r} cannot be loaded: {error}") from error
-    for value in vars(loaded).values():
-        if isinstance(value, dg.Definitions):
-            return value
-        if isinstance(value, LazyDefinitions):
-            made = value()
-            if isinstance(made, dg.Definitions):
-                return made
-    raise ConfigError(
-        f"module {module!r} defines nothing for Dagster", fix="name the module with --module"
-    )

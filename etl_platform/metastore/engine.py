@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +86,21 @@ def _sqlite(url: URL) -> Engine:
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def follow(made: Engine, read: Callable[[], URL]) -> None:
+    """Read the URL again for every new connection: a rotated password needs no restart.
+
+    Connections that are open stay as they are, and serve until they are lost.
+    """
+    from sqlalchemy import event
+
+    def renew(dialect: Any, _: object, args: list[object], parameters: dict[str, object]) -> None:
+        positional, named = dialect.create_connect_args(read())
+        args[:] = positional
+        parameters.update(named)
+
+    event.listen(made, "do_connect", renew)
 
 
 @contextmanager

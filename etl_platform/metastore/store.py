@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etl_platform.core.secrets import is_reference
 from etl_platform.metastore import access
 from etl_platform.metastore.decisions import DecisionLog
 from etl_platform.metastore.history import QueryHistory
@@ -49,6 +50,8 @@ class Metastore:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         made = engine.create(parsed)
+        if is_reference(url):
+            engine.follow(made, lambda: engine.parse_url(url))
         with engine.reachable(parsed):
             migrate.ensure_current(made)
         return cls(made)

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
 
 from etl_platform.core.errors import PermanentError, TransientError
-from etl_platform.core.secrets import redact
+from etl_platform.core.redaction import hide, redact
+
+if TYPE_CHECKING:
+    from traceback import TracebackException
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +68,30 @@ def batch_of(run: dg.DagsterRun, partition: str | None) -> str:
     resumed = any(run.tags.get(tag) == "true" for tag in _RESUMED)
     work = run.root_run_id if resumed and run.root_run_id else run.run_id
     return work if partition is None else f"{work}/{partition}"
+
+
+def _hide_secrets_in_stored_errors() -> None:
+    """Let every exception that Dagster stores, logs or sends to its web server lose its secrets.
+
+    An exception that is not of the platform's hierarchy comes here as a driver made it. Dagster
+    has no hook between an exception and what it keeps of it: this classmethod is the one place
+    that all of them pass.
+    """
+    made = SerializableErrorInfo.from_traceback
+
+    def from_traceback(
+        cls: type[SerializableErrorInfo], tb: TracebackException
+    ) -> SerializableErrorInfo:
+        found = made(tb)
+        return cls(
+            message=redact(found.message),
+            stack=[hide(line) for line in found.stack],
+            cls_name=found.cls_name,
+            cause=found.cause,
+            context=found.context,
+        )
+
+    setattr(SerializableErrorInfo, "from_traceback", classmethod(from_traceback))  # noqa: B010
+
+
+_hide_secrets_in_stored_errors()

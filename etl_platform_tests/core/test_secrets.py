@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Iterator
+import logging
+import re
+import subprocess
+import sys
+from urllib.parse import quote, quote_plus
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
-from etl_platform.core.errors import ConfigError, SecretError, TransientError
+from etl_platform.core.errors import ConfigError, PermanentError, SecretError, TransientError
 from etl_platform.core.secrets import (
     SecretRef,
     check_no_literal_secret,
@@ -17,26 +21,20 @@ from etl_platform.core.secrets import (
     redact,
     reference_or_literal,
     resolve,
+    use_client,
 )
+from etl_platform.resources import SecretsResource
+from etl_platform_tests.servers.aws import AwsServer
 
 SECRET = "s3cr3t-Hunter2"
 
 
-@pytest.fixture(scope="module")
-def aws_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def aws(aws_endpoint: str, monkeypatch: pytest.MonkeyPatch):
+def aws(aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", aws_endpoint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws_server.address)
     client = boto3.client("secretsmanager")
     yield client
     for secret in client.list_secrets()["SecretList"]:
@@ -92,6 +90,52 @@ def test_aws_errors_name_the_secret_and_its_fields_but_never_its_value(aws):
         assert SECRET not in str(caught.value)
 
 
+def test_a_rotated_aws_secret_is_seen_at_the_next_use_and_its_versions_are_kept(aws):
+    first = aws.create_secret(Name="prod/shop", SecretString=json.dumps({"url": SECRET}))
+    assert resolve("aws-secret://prod/shop#url") == SECRET
+    aws.put_secret_value(SecretId="prod/shop", SecretString=json.dumps({"url": "its successor"}))
+    assert resolve("aws-secret://prod/shop#url") == "its successor"
+    assert resolve("aws-secret://prod/shop?stage=AWSPREVIOUS#url") == SECRET
+    assert resolve(f"aws-secret://prod/shop?version={first['VersionId']}#url") == SECRET
+    with pytest.raises(SecretError, match=r"prod/shop\?stage=AWSPENDING does not resolve"):
+        resolve("aws-secret://prod/shop?stage=AWSPENDING")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "env://A",
+        "file:///run/secrets/a b",
+        "aws-secret://prod/shop",
+        "aws-secret://prod/shop?stage=AWSPREVIOUS#url",
+        "aws-secret://arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop-AbCdEf#a%23b",
+    ],
+)
+def test_a_reference_reads_as_it_was_written(text):
+    assert str(SecretRef.parse(text)) == text
+
+
+def test_a_dagster_resource_says_where_secrets_manager_is(aws, monkeypatch):
+    aws.create_secret(Name="prod/plain", SecretString=SECRET)
+    endpoint = aws.meta.endpoint_url
+    for name in ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("THE_KEY_ID", "test")
+    monkeypatch.setenv("THE_KEY", "test")
+    with pytest.raises(SecretError, match="SecretsResource"):
+        resolve("aws-secret://prod/plain")
+    try:
+        SecretsResource(
+            region_name="eu-central-1",
+            endpoint_url=endpoint,
+            aws_access_key_id="env://THE_KEY_ID",
+            aws_secret_access_key="env://THE_KEY",
+        )
+        assert resolve("aws-secret://prod/plain") == SECRET
+    finally:
+        use_client(None)
+
+
 def test_an_unreachable_aws_is_worth_a_retry(aws, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
@@ -100,7 +144,21 @@ def test_an_unreachable_aws_is_worth_a_retry(aws, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", [SECRET, "vault://x", "env://", "file://relative", "env://A#field", "", "://"]
+    "text",
+    [
+        SECRET,
+        "vault://x",
+        "env://",
+        "file://relative",
+        "env://A#field",
+        "",
+        "://",
+        f"aws-secret://shop?{SECRET}",
+        f"aws-secret://shop?key={SECRET}",
+        "aws-secret://shop?stage=",
+        f"aws-secret://shop?stage=AWSPREVIOUS&version={SECRET}",
+        "aws-secret://?stage=AWSPREVIOUS",
+    ],
 )
 def test_a_malformed_reference_is_refused_without_repeating_it(text):
     with pytest.raises(SecretError) as caught:
@@ -132,6 +190,8 @@ def test_a_definition_may_hold_a_url_without_password_or_a_reference(url):
         f"postgresql://127.0.0.1/db?user=u&password={SECRET}",
         f"mysql+pymysql://:{SECRET}@h/db",
         f"https://api.example.com/?api_key={SECRET}&x=1",
+        f"user:{SECRET}@broker:9092",
+        f"broker:9092,user:{SECRET}@broker:9093",
     ],
 )
 def test_a_literal_password_in_a_url_is_refused_and_not_shown(url):
@@ -140,6 +200,61 @@ def test_a_literal_password_in_a_url_is_refused_and_not_shown(url):
     assert SECRET not in str(caught.value)
     with pytest.raises(ConfigError):
         reference_or_literal(url)
+
+
+def test_what_was_resolved_is_hidden_in_errors_logs_and_tracebacks(monkeypatch, caplog):
+    secret = "p@ss wo/rd:ünd-7f3"
+    monkeypatch.setenv("SHOP_PASSWORD", secret)
+    resolve("env://SHOP_PASSWORD")
+    forms = [secret, quote(secret, safe=""), quote_plus(secret), repr(secret), json.dumps(secret)]
+    forms.append(base64.b64encode(secret.encode()).decode())
+    for form in forms:
+        hidden = redact(f"login with {form} failed")
+        assert re.fullmatch(r"login with ['\"]?\*\*\*['\"=]* failed", hidden)
+    assert secret not in str(PermanentError(f"no login with {secret}", fix=f"not {secret}"))
+    log = logging.getLogger("shop")
+    log.warning("no login with %s", secret)
+    try:
+        raise RuntimeError(f"connection string: user=etl {secret}")
+    except RuntimeError:
+        log.exception("no login")
+    assert "connection string: user=etl ***" in caplog.text
+    assert "7f3" not in caplog.text
+
+
+def test_an_error_that_nobody_catches_is_printed_without_secrets(tmp_path):
+    (tmp_path / "secret").write_text("correct-horse-battery")
+    code = (
+        "import threading\n"
+        "from etl_platform.core.secrets import resolve\n"
+        f"def fail(): raise RuntimeError(resolve('file://{tmp_path}/secret'))\n"
+        "thread = threading.Thread(target=fail); thread.start(); thread.join()\n"
+        "fail()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.count("RuntimeError: ***") == 2, done.stderr
+    assert done.returncode == 1
+    assert "horse" not in done.stderr
+
+
+def test_a_short_secret_hides_no_ordinary_words(monkeypatch):
+    monkeypatch.setenv("SHOP_PASSWORD", "shop12")
+    resolve("env://SHOP_PASSWORD")
+    assert redact("shop12 is not in workshop123") == "*** is not in workshop123"
+    monkeypatch.setenv("SHOP_PASSWORD", "etl")
+    resolve("env://SHOP_PASSWORD")
+    assert redact("the etl command") == "the etl command"
+
+
+def test_redact_hides_headers_and_settings_of_drivers():
+    for text in (
+        f"sasl.password={SECRET}",
+        f"password='{SECRET} x'",
+        f"{{'Authorization': 'Bearer {SECRET}'}}",
+        f"authorization: Basic {SECRET}",
+    ):
+        assert SECRET not in redact(text)
+    assert redact("design = 3, primary_key = id") == "design = 3, primary_key = id"
 
 
 def test_redact_hides_credentials_and_leaves_the_rest_of_the_text():

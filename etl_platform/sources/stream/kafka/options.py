@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from etl_platform.core.errors import UnknownName
-from etl_platform.core.secrets import is_reference, resolve
+from etl_platform.core.secrets import check_no_literal_secret, is_reference, resolve_shown
 from etl_platform.sources.stream.kafka.security import KafkaSecurity
 
 Setting = str | int | float | bool
@@ -71,6 +71,12 @@ class KafkaOptions(BaseModel):
     security: KafkaSecurity = KafkaSecurity()
     settings: dict[str, Setting] = Field(default_factory=dict[str, Setting])
 
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _without_secret(cls, given: str) -> str:
+        check_no_literal_secret(given)
+        return given
+
     @field_validator("settings")
     @classmethod
     def _allowed(cls, given: dict[str, Setting]) -> dict[str, Setting]:
@@ -80,14 +86,14 @@ class KafkaOptions(BaseModel):
         return given
 
     def client_settings(self) -> dict[str, Setting]:
-        """For librdkafka's constructors, secrets included: never kept, never shown.
+        """For librdkafka's constructors, secrets included, as they are now: never shown.
 
         Raises:
             SecretError: a reference does not resolve.
         """
         servers = self.bootstrap_servers
         return {
-            "bootstrap.servers": resolve(servers) if is_reference(servers) else servers,
+            "bootstrap.servers": resolve_shown(servers) if is_reference(servers) else servers,
             "client.id": self.settings.get("client.id", "etl_platform"),
             "log.connection.close": False,
             **self.security.settings(),

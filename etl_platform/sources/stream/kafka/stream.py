@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from etl_platform.core.errors import EtlError, PermanentError
 from etl_platform.sources.stream.kafka.client import Connection
 from etl_platform.sources.stream.kafka.ends import Topic, Watermarks
-from etl_platform.sources.stream.kafka.options import KafkaOptions
+from etl_platform.sources.stream.kafka.options import KafkaOptions, Setting
 from etl_platform.sources.stream.kafka.reading import Reading, Span
 from etl_platform.sources.stream.protocol import (
     PartitionEnd,
@@ -35,6 +35,9 @@ class KafkaStream:
 
     options: KafkaOptions
     _topic: Topic | None = field(default=None, init=False, repr=False)
+    _login: dict[str, Setting] = field(
+        default_factory=dict[str, Setting], init=False, repr=False, compare=False
+    )
 
     @property
     def info(self) -> StreamInfo:
@@ -54,6 +57,11 @@ class KafkaStream:
             StreamUnavailable: the broker does not answer in time.
             PermanentError: there is no such topic, or it may not be read.
         """
+        login = self.options.client_settings()
+        if login != self._login:
+            # A client keeps the password that it was made with.
+            self.close()
+            self._login = login
         if self._topic is None:
             self._topic = Topic(Connection(self.options))
         try:

@@ -38,6 +38,8 @@ class KinesisStream:
         default_factory=dict[float, Service], init=False, repr=False
     )
 
+    _login: tuple[str | None, ...] = field(default=(), init=False, repr=False)
+
     def __post_init__(self) -> None:
         self._looking = Looking(self.options.batch_span_s)
 
@@ -114,7 +116,11 @@ class KinesisStream:
         return found
 
     def _opened(self, timeout_s: float) -> Service:
-        """A client that waits so long for an answer; its key was resolved when it was made."""
+        """A client that waits so long for an answer, with the key that the references hold now."""
+        login = self.options.credentials()
+        if login != self._login:
+            self.close()
+            self._login = login
         if timeout_s not in self._services:
             self._services[timeout_s] = Service(self.options, timeout_s)
         return self._services[timeout_s]

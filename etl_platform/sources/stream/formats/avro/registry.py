@@ -10,7 +10,13 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from etl_platform.core.errors import ConfigError, PermanentError, TransientError
-from etl_platform.core.secrets import check_no_literal_secret, redact, reference_or_literal, resolve
+from etl_platform.core.secrets import (
+    SecretReference,
+    check_no_literal_secret,
+    redact,
+    reference_or_literal,
+    resolve,
+)
 from etl_platform.sources.stream.formats.avro.schema import AvroSchema, schema_of
 
 if TYPE_CHECKING:
@@ -32,15 +38,21 @@ class UnknownSchema(PermanentError):
 class RegistryOptions(BaseModel):
     """Where the schema registry is, and who asks."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: str = Field(
         description="Base address, or a secret reference to it.",
         examples=["https://registry:8081", "env://REGISTRY_URL"],
     )
-    user: str | None = Field(default=None, description="Basic authentication: secret reference.")
-    password: str | None = Field(default=None, description="Its password: secret reference.")
-    token: str | None = Field(default=None, description="Bearer token: secret reference.")
+    user: SecretReference | None = Field(
+        default=None, description="Basic authentication: secret reference."
+    )
+    password: SecretReference | None = Field(
+        default=None, description="Its password: secret reference."
+    )
+    token: SecretReference | None = Field(
+        default=None, description="Bearer token: secret reference."
+    )
     ca_file: str | None = Field(
         default=None, description="Certificates to trust instead of the system's."
     )
@@ -69,6 +81,7 @@ class SchemaRegistry:
         self._lock = threading.Lock()
         self._known: dict[str, AvroSchema] = {}
         self._client: httpx.Client | None = None
+        self._login: _Login | None = None
 
     def by_id(self, number: int) -> AvroSchema:
         """The schema of an id.
@@ -142,9 +155,12 @@ class SchemaRegistry:
         return found
 
     def _connected(self) -> httpx.Client:
+        login = _Login.read(self._options)
         with self._lock:
-            if self._client is None:
-                self._client = _client(self._options)
+            if self._client is None or login != self._login:
+                # What was made with an older login may be in use by another thread: it is left
+                # to end by itself.
+                self._client, self._login = _client(self._options, login), login
             return self._client
 
     def close(self) -> None:
@@ -155,25 +171,44 @@ class SchemaRegistry:
                 self._client = None
 
 
-def _client(options: RegistryOptions) -> httpx.Client:
+@dataclass(frozen=True, slots=True, repr=False)
+class _Login:
+    """The address and who asks, as the references hold it now."""
+
+    url: str
+    user: str | None
+    password: str | None
+    token: str | None
+
+    @classmethod
+    def read(cls, options: RegistryOptions) -> _Login:
+        given = (options.user, options.password, options.token)
+        user, password, token = (None if ref is None else resolve(ref) for ref in given)
+        return cls(reference_or_literal(options.url), user, password, token)
+
+
+def _client(options: RegistryOptions, login: _Login) -> httpx.Client:
     import ssl
 
     import httpx
 
-    url = reference_or_literal(options.url)
     headers = {"Accept": "application/vnd.schemaregistry.v1+json"}
-    if options.token is not None:
-        headers["Authorization"] = f"Bearer {resolve(options.token)}"
+    if login.token is not None:
+        headers["Authorization"] = f"Bearer {login.token}"
     identity = None
-    if options.user is not None and options.password is not None:
-        identity = httpx.BasicAuth(resolve(options.user), resolve(options.password))
+    if login.user is not None and login.password is not None:
+        identity = httpx.BasicAuth(login.user, login.password)
     try:
         trusted = ssl.create_default_context(cafile=options.ca_file)
     except OSError as error:
         raise ConfigError(f"registry: ca_file {options.ca_file!r}: {error}") from error
     try:
         return httpx.Client(
-            base_url=url, headers=headers, auth=identity, verify=trusted, timeout=options.timeout_s
+            base_url=login.url,
+            headers=headers,
+            auth=identity,
+            verify=trusted,
+            timeout=options.timeout_s,
         )
     except httpx.InvalidURL as error:
-        raise ConfigError(f"registry: url {redact(url)}: {error}") from error
+        raise ConfigError(f"registry: url {redact(login.url)}: {error}") from None
