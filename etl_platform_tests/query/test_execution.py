@@ -237,8 +237,9 @@ def test_nothing_secret_of_the_environment_reaches_a_query(
     tool: QueryTool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHOP_PASSWORD", "hunter2")
-    isolation.prepare()._process.kill()
-    isolation.prepare()._process.wait()
+    before = isolation.prepare()._process
+    before.kill()
+    before.wait()
     seen: list[dict[str, str]] = []
 
     def look(share: float) -> None:
