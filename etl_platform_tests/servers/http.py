@@ -18,7 +18,7 @@ import struct
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -203,7 +203,7 @@ class HttpServer:
 
 
 @contextmanager
-def misbehaving() -> Iterator[HttpServer]:
+def misbehaving() -> Generator[HttpServer]:
     """A server on a free port of loopback, until the context ends."""
     with _Listener(("127.0.0.1", 0), _Handler) as listener:
         listener.behaviour = HttpServer(f"http://127.0.0.1:{listener.server_port}")
@@ -256,7 +256,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def log_message(self, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
         """Be silent."""
 
     def do_GET(self) -> None:

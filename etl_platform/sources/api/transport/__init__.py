@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from etl_platform.core.settings import get_settings
 from etl_platform.sources.api.messages import Transport
 from etl_platform.sources.api.options import ConnectionOptions
 from etl_platform.sources.api.transport.auth import authentication_of
 from etl_platform.sources.api.transport.client import HttpTransport
+from etl_platform.sources.api.transport.limits import open_budget
 from etl_platform.sources.api.transport.wire import Wire
 
 __all__ = ["open_transport"]
 
 
-def open_transport(name: str, options: ConnectionOptions) -> Transport:
-    """What sends requests of the API ``name``; connects to nothing yet.
+def open_transport(
+    name: str, options: ConnectionOptions, *, folder: Path | None = None
+) -> Transport:
+    """What sends requests of the API ``name``; connects to nothing yet and resolves no reference.
+
+    Args:
+        name: of the API. All processes of the machine share the budget of a name.
+        options: what is declared about it.
+        folder: where its budget's file is; in the folder of temporary files by default.
 
     Raises:
         ConfigError: an option cannot be used.
@@ -24,4 +35,5 @@ def open_transport(name: str, options: ConnectionOptions) -> Transport:
         max_decoded_bytes=options.max_decoded_bytes,
         connections=options.limits.concurrent,
     )
-    return HttpTransport(name, options, authentication_of(options.auth), wire)
+    budget = open_budget(name, options.limits, folder or Path(get_settings().temp_dir) / "apis")
+    return HttpTransport(name, options, authentication_of(options.auth), wire, budget)

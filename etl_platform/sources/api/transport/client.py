@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from etl_platform.core.secrets import redact
+from etl_platform.core.secrets import HIDDEN, redact
 from etl_platform.sources.api.messages import (
     ApiRefused,
     ApiRequest,
@@ -15,8 +17,12 @@ from etl_platform.sources.api.messages import (
 from etl_platform.sources.api.options import ConnectionOptions
 from etl_platform.sources.api.transport.answers import check_answer
 from etl_platform.sources.api.transport.auth import Authentication, Credentials
+from etl_platform.sources.api.transport.circuit import Circuit
+from etl_platform.sources.api.transport.limits import Budget
+from etl_platform.sources.api.transport.limits.told import Told, told_by
 from etl_platform.sources.api.transport.redirects import is_redirect, redirected
 from etl_platform.sources.api.transport.retries import (
+    BUSY,
     PUT_OFF,
     Again,
     Trial,
@@ -43,13 +49,20 @@ class HttpTransport:
         options: what is declared about it.
         auth: adds credentials, to requests to the API's own origin only.
         wire: sends.
+        budget: says when.
     """
 
     def __init__(
-        self, name: str, options: ConnectionOptions, auth: Authentication, wire: Wire
+        self,
+        name: str,
+        options: ConnectionOptions,
+        auth: Authentication,
+        wire: Wire,
+        budget: Budget,
     ) -> None:
-        self._name = name
         self._options = options
+        self._budget = budget
+        self._circuit = Circuit(name, options.retry.circuit_failures, options.retry.circuit_open_s)
         self._auth = auth
         self._wire = wire
         self._base = options.base_url.rstrip("/")
@@ -72,9 +85,14 @@ class HttpTransport:
         for _ in range(_REDIRECTS + 1):
             at_home = target.origin == self._home
             credentials = self._auth.credentials() if at_home else Credentials()
+            self._circuit.check()
             try:
-                answer = self._exchange(target, method, request, body, credentials)
+                if at_home:
+                    answer = self._in_turn(target, method, request, body, credentials, trial)
+                else:
+                    answer = self._exchange(target, method, request, body, credentials)
             except BrokenOff as error:
+                self._circuit.failed(error.what)
                 if error.sent and not repeatable:
                     raise
                 raise Again(error) from None
@@ -87,8 +105,30 @@ class HttpTransport:
                     answer, target, method, body, self._auth.credentials().secrets
                 )
                 continue
-            return self._judged(answer, target, request, credentials, repeatable=repeatable)
+            return self._judged(answer, target, request, credentials, trial, repeatable=repeatable)
         raise BadResponse(f"{target.shown}: more than {_REDIRECTS} redirects in a row")
+
+    def _in_turn(
+        self,
+        target: Target,
+        method: str,
+        request: ApiRequest,
+        body: bytes | None,
+        credentials: Credentials,
+        trial: Trial,
+    ) -> Answer:
+        asked_at = time.monotonic()
+        turn = self._budget.take(self._options.retry.total_s)
+        trial.waited_s += time.monotonic() - asked_at
+        answer = None
+        try:
+            answer = self._exchange(target, method, request, body, credentials)
+            told = told_by(answer.headers)
+            if told is not None:
+                self._budget.heed(told)
+            return answer
+        finally:
+            self._budget.leave(turn, None if answer is None else answer.answered_at)
 
     def _exchange(
         self,
@@ -119,22 +159,17 @@ class HttpTransport:
         target: Target,
         request: ApiRequest,
         credentials: Credentials,
+        trial: Trial,
         *,
         repeatable: bool,
     ) -> ApiResponse:
         where, status = target.shown, answer.status
-        spoken = status in request.answers
-        if not spoken and (status == PUT_OFF or (is_transient(status) and repeatable)):
-            after_s = retry_after_s(answer)
-            said = "" if after_s is None else f" and asks to wait {after_s:g} s"
-            error = ApiUnavailable(f"{where} answered {status}{said}")
-            raise Again(error, put_off=status == PUT_OFF)
-        if status >= 400 and not spoken:
-            shown = redact(
-                answer.body[:_SHOWN_BODY].decode("utf-8", "replace"), credentials.secrets
-            )
-            kind = ApiUnavailable if is_transient(status) else ApiRefused
-            raise kind(f"{where} answered {status}: {shown}")
+        if status < 500:
+            self._circuit.succeeded()
+        else:
+            self._circuit.failed(f"{where} answered {status}")
+        if status >= 400:
+            raise self._failure(answer, where, credentials, trial, repeatable=repeatable)
         try:
             check_answer(answer, self._accept(request), where)
         except BadResponse as error:
@@ -144,9 +179,37 @@ class HttpTransport:
         return ApiResponse(
             target.without_query(key for key, _ in credentials.params).url,
             status,
-            answer.headers,
-            _without_keys(answer.body, credentials),
+            _without_keys(answer.headers, credentials),
+            _without_key(answer.body, credentials),
         )
+
+    def _failure(
+        self,
+        answer: Answer,
+        where: str,
+        credentials: Credentials,
+        trial: Trial,
+        *,
+        repeatable: bool,
+    ) -> Exception:
+        status = answer.status
+        put_off = status == PUT_OFF
+        if not put_off and not is_transient(status):
+            return ApiRefused(f"{where} answered {status}: {_shown(answer, credentials)}")
+        wait_s = retry_after_s(answer)
+        if wait_s is None and put_off:
+            wait_s = _reset_s(told_by(answer.headers))
+        if put_off or status == BUSY:
+            self._budget.pause(self._options.retry.first_wait_s if wait_s is None else wait_s)
+        if wait_s is None:
+            error = ApiUnavailable(f"{where} answered {status}: {_shown(answer, credentials)}")
+        else:
+            error = ApiUnavailable(f"{where} answered {status} and asks to wait {wait_s:g} s")
+            if trial.spent_s + wait_s > self._options.retry.total_s:
+                return error
+        if put_off or repeatable:
+            return Again(error, put_off=put_off, paused=wait_s is not None)
+        return error
 
     def _accept(self, request: ApiRequest) -> str:
         for key, value in request.headers.items():
@@ -160,8 +223,25 @@ class HttpTransport:
         return target_of(url).with_query(request.params)
 
 
-def _without_keys(body: bytes, credentials: Credentials) -> bytes:
+def _shown(answer: Answer, credentials: Credentials) -> str:
+    text = answer.body[:_SHOWN_BODY].decode("utf-8", "replace")
+    return redact(text, credentials.secrets)
+
+
+def _reset_s(told: Told | None) -> float | None:
+    return told.reset_s if told is not None and told.left <= 0 else None
+
+
+def _without_key(body: bytes, credentials: Credentials) -> bytes:
     """Links to other pages often repeat the query, and with it the key."""
     for pair in credentials.params:
-        body = body.replace(urlencode([pair]).encode(), urlencode([(pair[0], "***")]).encode())
+        body = body.replace(urlencode([pair]).encode(), urlencode([(pair[0], HIDDEN)]).encode())
     return body
+
+
+def _without_keys(headers: Mapping[str, str], credentials: Credentials) -> Mapping[str, str]:
+    if not credentials.params:
+        return headers
+    return {
+        name: _without_key(value.encode(), credentials).decode() for name, value in headers.items()
+    }

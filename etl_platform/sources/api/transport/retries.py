@@ -17,7 +17,7 @@ from etl_platform.sources.api.messages import ApiResponse, ApiUnavailable
 from etl_platform.sources.api.options import RetryOptions
 from etl_platform.sources.api.transport.wire import Answer
 
-PUT_OFF = 429
+PUT_OFF, BUSY = 429, 503
 _TRANSIENT = {408, 425, 500, 502, 503, 504, *range(520, 528), 529, 530}
 
 
