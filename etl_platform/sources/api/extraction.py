@@ -156,7 +156,7 @@ def extract(
         pagination=found,
         cursor=layout.cursor,
         records=layout.records,
-        duplicates=layout.duplicates,
+        duplicates=store.records - layout.records,
         pages=store.pages,
         requests=fetcher.requests,
         pages_from_spool=fetcher.from_spool,

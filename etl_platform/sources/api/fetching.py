@@ -96,7 +96,7 @@ class Chain:
     Attributes:
         declared: the way of paging; None finds it from the first answer.
         found: the way of paging, once the first page has been read.
-        total: records that the answers say there are; None where they do not.
+        total: records that there were at first; None where answers do not say.
     """
 
     declared: Scheme | None
@@ -108,6 +108,7 @@ class Chain:
     _steps: dict[str, int] = field(default_factory=dict[str, int])
     _contents: dict[bytes, int] = field(default_factory=dict[bytes, int])
     _repeats: int = 0
+    _most: int = 0
 
     def pages(
         self, pool: ThreadPoolExecutor | None = None, concurrency: int = 1
@@ -212,10 +213,11 @@ class Chain:
         total = scheme.total(page)
         if total is None:
             return
-        if self.total is not None and total < self.total:
+        if total < self._most:
             raise PagesShifted(
-                f"{page.response.url}: {total} records in all, {self.total} when the pages before "
+                f"{page.response.url}: {total} records in all, {self._most} when pages before "
                 "were read: records that moved to earlier pages would be missing",
                 fix="run again; declare keyset or cursor pagination if the API has it",
             )
-        self.total = total
+        self._most = total
+        self.total = total if self.total is None else self.total

@@ -83,7 +83,7 @@ class RecordStore:
         """All records in order, many at a time; as often as asked for."""
         chunk: list[bytes] = []
         size = 0
-        for records in self._each_page():
+        for records in self.each_page():
             chunk += records
             size += sum(map(len, records))
             if size >= 4 * _TOGETHER_BYTES or len(chunk) >= _TOGETHER_RECORDS:
@@ -92,11 +92,8 @@ class RecordStore:
         if chunk:
             yield chunk
 
-    def page_lengths(self) -> Iterator[int]:
-        """How many records each page has."""
-        return (len(records) for records in self._each_page())
-
-    def _each_page(self) -> Iterator[Sequence[bytes]]:
+    def each_page(self) -> Iterator[Sequence[bytes]]:
+        """The records page by page, those pages that have some."""
         if self._pages is not None:
             yield from self._pages
             return
