@@ -1,0 +1,1 @@
+"""Operations of SOAP services, as their WSDL describes them (zeep reads it)."""
