@@ -24,6 +24,7 @@ NAMES = (
     "rollups",
     "stream_formats",
     "streaming",
+    "apis",
 )
 LONG = ("profiling_peers", "profile_errors")
 """Run when they are named: peers that take minutes, and comparisons that are no timings."""

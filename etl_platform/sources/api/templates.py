@@ -89,12 +89,15 @@ class RequestTemplate:
 
     def _params(self, step: Step, values: Mapping[str, JsonValue]) -> tuple[tuple[str, str], ...]:
         found: list[tuple[str, str]] = []
+        names = self._own_params(step)
         for name, declared in self._resource.params.items():
+            if name in names.values():
+                continue
             for one in declared if isinstance(declared, list) else [declared]:
                 text = _text(self._filled(one, values))
                 if text is not None:
                     found.append((name, text))
-        own = {name: values[place] for place, name in self._own_params(step).items()}
+        own = {name: values[place] for place, name in names.items()}
         found += [(name, text) for name, one in own.items() if (text := _text(one)) is not None]
         return tuple(found)
 
