@@ -51,12 +51,16 @@ class ApiResponse:
         url: where it came from, after redirects, without credentials.
         headers: by lower-case name; several of one name joined by ``", "``.
         body: decompressed.
+        retries: times that it was asked for in vain.
+        waited_s: seconds until its turn came, within the API's limits.
     """
 
     url: str
     status: int
     headers: Mapping[str, str]
     body: bytes
+    retries: int = 0
+    waited_s: float = 0.0
 
 
 class Transport(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from etl_platform.core.secrets import HIDDEN, redact
@@ -73,7 +74,9 @@ class HttpTransport:
 
     def send(self, request: ApiRequest) -> ApiResponse:
         """The answer to one request; see the protocol."""
-        return retrying(self._options.retry, self._attempt, request, trial=Trial())
+        trial = Trial()
+        answer = retrying(self._options.retry, self._attempt, request, trial=trial)
+        return replace(answer, retries=trial.failed + trial.put_off, waited_s=trial.waited_s)
 
     def close(self) -> None:
         """Let go of connections."""
