@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from pydantic import ValidationError
 
 from etl_platform.components.stream_source.compacting import Compactor
 from etl_platform.components.stream_source.options import Compaction
@@ -97,6 +98,14 @@ def test_windows_are_refused_where_they_are_declared() -> None:
         WindowOptions.model_validate({**WINDOW, "every": "10s"})
     with pytest.raises(ValueError, match="aggregate 'x' is 'sum'"):
         WindowOptions.model_validate({**WINDOW, "aggregates": {"x": "sum"}})
+    impossible = {"late": "update", "deduplicate": {"keys": ["id"], "horizon": "1h"}}
+    with pytest.raises(ValidationError, match="deduplicate needs late: dead_letter") as refused:
+        WindowOptions.model_validate({**WINDOW, **impossible})
+    (told,) = refused.value.errors()
+    assert told["msg"].endswith(
+        "window 'window': keys can only be forgotten when late events are refused: deduplicate "
+        "needs late: dead_letter"
+    )
 
 
 def test_a_window_over_rows_that_do_not_tell_their_message_is_refused() -> None:

@@ -59,6 +59,15 @@ class WindowOptions(AssetOptions):
     late: Literal["dead_letter", "update"] = Field(
         default="dead_letter", description="What becomes of events that come later."
     )
+    max_ahead: str | None = Field(
+        default=None,
+        description="How far events may be ahead of the time at which their batch was cut: those "
+        "further ahead do not move the watermark.",
+    )
+    ahead: Literal["dead_letter", "take"] = Field(
+        default="dead_letter",
+        description="What becomes of events further ahead: dead letters, or rows of their windows.",
+    )
     emit: Literal["watermark", "update"] = Field(
         default="watermark", description="Final results only, or all that there is so far."
     )
@@ -66,7 +75,9 @@ class WindowOptions(AssetOptions):
     deduplicate: Deduplicating | None = Field(default=None, description="Repeated messages.")
     enrich: Enriching | None = Field(default=None, description="Columns of a lake table.")
 
-    @field_validator("size", "every", "out_of_orderness", "idle_after", "allowed_lateness")
+    @field_validator(
+        "size", "every", "out_of_orderness", "idle_after", "allowed_lateness", "max_ahead"
+    )
     @classmethod
     def _readable(cls, value: str | None) -> str | None:
         if value is not None:
@@ -101,6 +112,8 @@ class WindowOptions(AssetOptions):
                 idle_after=_span(self.idle_after),
                 allowed_lateness=parse_duration(self.allowed_lateness),
                 late=self.late,
+                max_ahead=_span(self.max_ahead),
+                ahead=self.ahead,
                 emit=self.emit,
                 filter=self.filter,
                 deduplicate=None
@@ -111,7 +124,11 @@ class WindowOptions(AssetOptions):
             )
         except ValidationError as error:
             first = error.errors()[0]
-            raise ConfigError(f"window {name!r}: {first['msg']}, got {first['input']!r}") from error
+            # What is wrong with the whole names its parts itself; the input would be all of it.
+            got = f", got {first['input']!r}" if first["loc"] else ""
+            told = first["msg"].removeprefix("Value error, ")
+            where = "" if told.startswith("window ") else f"window {name!r}: "
+            raise ConfigError(f"{where}{told}{got}") from error
 
     @property
     def enrichment(self) -> Enrichment | None:

@@ -9,6 +9,7 @@ from etl_platform.core.duck import connect, literal
 from etl_platform.core.errors import PermanentError, UnknownName
 from etl_platform.core.names import TableName
 from etl_platform.metastore.records import StreamBatchRecord
+from etl_platform.transforms.windows.ahead import left_out_sql
 from etl_platform.transforms.windows.numbering import NUMBER, numbered_sql
 from etl_platform.transforms.windows.partials import partials_sql
 from etl_platform.transforms.windows.progress import progress_sql
@@ -75,7 +76,8 @@ class Work:
             pinned[enrichment.table] = max(versions.values())
             rows = enrichment.joined_sql(self.con, self.lake, rows, versions)
         kinds = self.kinds(rows)
-        sql = partials_sql(self.window.spec, rows, kinds, NUMBER)
+        left_out = left_out_sql(self.window.spec, batches)
+        sql = partials_sql(self.window.spec, rows, kinds, NUMBER, left_out=left_out)
         progress = progress_sql(self.window.spec, rows, batches, self.window.digest, versions)
         return BatchWork(self, key, pinned, self.con.sql(sql), progress)
 

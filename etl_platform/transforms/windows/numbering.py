@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from etl_platform.core.duck import literal
 from etl_platform.metastore.records import StreamBatchRecord
@@ -10,6 +11,12 @@ from etl_platform.sources.stream.ranges import from_json
 
 NUMBER = "_number"
 _WIDTH = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def cut_us(batch: StreamBatchRecord) -> int:
+    """When a batch was cut, microseconds since 1970 UTC."""
+    return (batch.cut_at - _EPOCH) // timedelta(microseconds=1)
 
 
 def numbered_sql(rows: str, kinds: Mapping[str, str], batches: Sequence[StreamBatchRecord]) -> str:

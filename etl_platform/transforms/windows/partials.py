@@ -55,6 +55,7 @@ def partials_sql(
     kinds: Mapping[str, str],
     batch: str,
     order: Sequence[str] = ORDER,
+    left_out: str = "false",
 ) -> str:
     """A SELECT of the partial aggregates of rows.
 
@@ -65,6 +66,7 @@ def partials_sql(
         kinds: DuckDB type texts of its columns.
         batch: SQL over a row: the number of its batch.
         order: columns that order the messages of a batch; only deduplication needs them.
+        left_out: SQL over a row: whether no window takes it.
 
     Raises:
         UnknownName: a column that the window names is not there.
@@ -75,7 +77,8 @@ def partials_sql(
     moment = event_time_us(spec)
     base = (
         f"SELECT *, {moment} AS {TIME}, {floor_to(TIME, spec.pane_us)} AS {PANE}, "
-        f"({batch})::BIGINT AS {BATCH} FROM {rows} WHERE {condition(spec)}"
+        f"({batch})::BIGINT AS {BATCH} FROM {rows} "
+        f"WHERE {condition(spec)} AND NOT {left_out}"
     )
     made = ", ".join(f"{part.of_rows} AS {quote(part.name)}" for part in found)
     bounds = f"min({TIME}) AS {FIRST}, max({TIME}) AS {LAST}, " if spec.kind == "session" else ""

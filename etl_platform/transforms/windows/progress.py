@@ -5,9 +5,10 @@ batch that holds none::
 
     _batch             BIGINT   number of the batch
     _source_partition  VARCHAR
-    newest_us          BIGINT   largest event time, microseconds since 1970 UTC
+    newest_us          BIGINT   largest event time that is not too far ahead, microseconds since
+                                1970 UTC
     oldest_us          BIGINT   smallest event time
-    timeless           BIGINT   rows without event time
+    timeless           BIGINT   rows that no window takes: without event time, too far ahead
     cut_us             BIGINT   when the batch was cut
     declared           VARCHAR  digest of how the window was declared
     enriched           BIGINT   version of the table that the rows were joined to
@@ -20,15 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from etl_platform.core.duck import literal
 from etl_platform.metastore.records import StreamBatchRecord
 from etl_platform.sources.stream.ranges import from_json
+from etl_platform.transforms.windows.ahead import ahead_sql, left_out_sql
 from etl_platform.transforms.windows.enrichment import Enrichment
-from etl_platform.transforms.windows.numbering import NUMBER
+from etl_platform.transforms.windows.numbering import NUMBER, cut_us
 from etl_platform.transforms.windows.partials import event_time_us
 from etl_platform.transforms.windows.spec import WindowSpec
 from etl_platform.transforms.windows.watermark import BatchTimes
@@ -39,12 +40,13 @@ if TYPE_CHECKING:
 _OF_PARTIALS = {
     "kind", "size", "every", "event_time", "keys", "aggregates", "filter", "deduplicate",
 }  # fmt: skip
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AHEAD = {"max_ahead", "ahead"}
 
 
 def declared(spec: WindowSpec, enrichment: Enrichment | None) -> str:
     """A digest of everything that partial aggregates depend on, besides the rows."""
-    said = f"{spec.model_dump_json(include=_OF_PARTIALS)} {enrichment!r}"
+    named = _OF_PARTIALS if spec.max_ahead is None else _OF_PARTIALS | _AHEAD
+    said = f"{spec.model_dump_json(include=named)} {enrichment!r}"
     return sha256(said.encode()).hexdigest()[:16]
 
 
@@ -66,12 +68,14 @@ def progress_sql(
         for one in batches
     )
     moment = event_time_us(spec)
+    ahead, left_out = ahead_sql(spec, batches), left_out_sql(spec, batches)
     return (
         "SELECT _batch, _source_partition, newest_us, oldest_us, "
         f"coalesce(timeless, 0) AS timeless, cut_us, {literal(digest)} AS declared, enriched "
         f"FROM (VALUES {cuts}) AS cuts(_batch, cut_us, enriched) LEFT JOIN "
-        f"(SELECT {NUMBER} AS _batch, _source_partition, max({moment}) AS newest_us, "
-        f"min({moment}) AS oldest_us, count(*) - count({moment}) AS timeless "
+        f"(SELECT {NUMBER} AS _batch, _source_partition, "
+        f"max({moment}) FILTER (NOT {ahead}) AS newest_us, min({moment}) AS oldest_us, "
+        f"count(*) FILTER ({moment} IS NULL OR {left_out}) AS timeless "
         f"FROM {rows} GROUP BY ALL) USING (_batch)"
     )
 
@@ -82,7 +86,7 @@ class Finished:
 
     Attributes:
         partitions: the Dagster partitions that hold them.
-        oldest_us: by number, the smallest event time; None where a row has none at all.
+        oldest_us: by number, the smallest event time; None where a row is in no window at all.
     """
 
     times: tuple[BatchTimes, ...]
@@ -127,6 +131,7 @@ def finished(
         held = newest.setdefault(number, {})
         if high is not None:
             held[partition] = high
+        if low is not None:
             before = oldest.get(number, low)
             oldest[number] = None if before is None else min(before, low)
         if timeless:
@@ -136,8 +141,3 @@ def finished(
             cuts[one.number], newest[one.number] = cut_us(one), {}
     times = tuple(BatchTimes(number, cuts[number], newest[number]) for number in sorted(cuts))
     return Finished(times, frozenset(partitions), oldest)
-
-
-def cut_us(batch: StreamBatchRecord) -> int:
-    """When a batch was cut, microseconds since 1970 UTC."""
-    return (batch.cut_at - _EPOCH) // timedelta(microseconds=1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from etl_platform.core.duck import literal
 from etl_platform.core.errors import PermanentError
 from etl_platform.core.names import TableName
+from etl_platform.transforms.windows.ahead import left_out_sql
 from etl_platform.transforms.windows.compaction import compaction_sql
 from etl_platform.transforms.windows.late import late_sql
 from etl_platform.transforms.windows.materialising import PARTITION, Work, replace_partition
@@ -127,8 +128,8 @@ class ResultWork:
         if looked_at >= self.through and not again:
             return 0
         selects = [
-            late_sql(window.spec, rows, kinds, NUMBER, before)
-            for rows, kinds, before in self._unseen(looked_at)
+            late_sql(window.spec, rows, kinds, NUMBER, before, left_out)
+            for rows, kinds, before, left_out in self._unseen(looked_at)
         ]
         if again:
             selects.append(f"SELECT * FROM {work.lake.relation_sql(target)} WHERE false")
@@ -149,7 +150,7 @@ class ResultWork:
 
     def _unseen(
         self, looked_at: int
-    ) -> Iterator[tuple[str, dict[str, str], dict[int, int | None]]]:
+    ) -> Iterator[tuple[str, dict[str, str], dict[int, int | None], str]]:
         work, window = self.work, self.work.window
         snapshot = work.lake.snapshot(window.stream)
         for record in work.log.partitions(window.stream.sql):
@@ -170,7 +171,7 @@ class ResultWork:
                 joined = work.joined_before(record.key)
                 rows = window.enrichment.joined_sql(work.con, work.lake, rows, joined)
             late = f"(SELECT * EXCLUDE ({PARTITION}) FROM {rows})"
-            yield late, work.kinds(late), before
+            yield late, work.kinds(late), before, left_out_sql(window.spec, batches)
 
     def _may_be_late(self, number: int) -> bool:
         spec = self.work.window.spec

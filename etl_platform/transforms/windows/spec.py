@@ -79,6 +79,9 @@ class WindowSpec(BaseModel):
             were cut, no longer holds the watermark back; None: it always does.
         allowed_lateness: how long after the watermark a window still takes events.
         late: what comes later goes to the dead letters, or still updates the result.
+        max_ahead: how far event times may be ahead of the cut of their batch; those further ahead
+            do not move the watermark. None: every event does.
+        ahead: what becomes of them: dead letters, or rows of their windows like any other.
         emit: results once they are final, or all that there is, marked.
         filter: an SQL condition on rows.
     """
@@ -96,6 +99,8 @@ class WindowSpec(BaseModel):
     idle_after: timedelta | None = None
     allowed_lateness: timedelta = timedelta(0)
     late: Literal["dead_letter", "update"] = "dead_letter"
+    max_ahead: timedelta | None = None
+    ahead: Literal["dead_letter", "take"] = "dead_letter"
     emit: Literal["watermark", "update"] = "watermark"
     filter: str | None = None
     deduplicate: Deduplication | None = None
@@ -117,6 +122,10 @@ class WindowSpec(BaseModel):
             raise ValueError(f"window {self.name!r}: 'every' lies between 0 and the size")
         if min(self.out_of_orderness, self.allowed_lateness) < timedelta(0):
             raise ValueError(f"window {self.name!r}: a lateness cannot be negative")
+        if self.max_ahead is not None and self.max_ahead < timedelta(0):
+            raise ValueError(f"window {self.name!r}: max_ahead cannot be negative")
+        if self.max_ahead is None and self.ahead == "take":
+            raise ValueError(f"window {self.name!r}: 'ahead' goes with max_ahead")
         if self.deduplicate is not None:
             if self.deduplicate.horizon <= timedelta(0):
                 raise ValueError(f"window {self.name!r}: the horizon must be longer than 0")

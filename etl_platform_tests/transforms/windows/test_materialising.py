@@ -186,6 +186,33 @@ def test_late_events_become_dead_letters_once_and_count_when_they_may(shop: Shop
     assert shop.rows(WINDOW.results.dead_letter) == []
 
 
+@pytest.mark.parametrize("ahead", ["dead_letter", "take"])
+def test_an_event_from_the_future_moves_no_watermark_and_goes_where_is_said(
+    shop: Shop, ahead: str
+) -> None:
+    careful = {"max_ahead": timedelta(minutes=10), "ahead": ahead}
+    shop.window = StreamWindow(STREAM, SPEC.model_copy(update=careful))
+    # Batches are cut an hour apart: the first may be 10 minutes ahead, not a whole day.
+    future = 86_400
+    keys = [shop.deliver(*seconds(60), (61, 599), (2_000, future)), shop.deliver(*seconds(60, 200))]
+    shop.aggregate(*reversed(keys))
+    shop.merge()
+    assert shop.orders() == {(minute, shop): 30 for minute in range(3) for shop in "ab"}
+    lost = shop.rows(WINDOW.results.dead_letter) if ahead == "dead_letter" else []
+    assert [row["id"] for row in lost] == ([2_000] if ahead == "dead_letter" else [])
+    assert all("further ahead" in str(row["_reason"]) for row in lost)
+    before = shop.merge()
+    shop.join("day", *keys)
+    shop.aggregate("day")
+    assert shop.merge() == before
+    # A day later its own window is due, where it counts.
+    for _ in range(24):
+        shop.deliver()
+    shop.aggregate(shop.deliver((3_000, future + 100), (3_001, future + 100)))
+    shop.merge()
+    assert shop.orders().get((future // 60, "a")) == (1 if ahead == "take" else None)
+
+
 def test_rows_without_event_time_are_dead_letters_whatever_is_late(shop: Shop) -> None:
     shop.window = StreamWindow(STREAM, SPEC.model_copy(update={"late": "update"}))
     shop.aggregate(shop.deliver((7, None)), shop.deliver(*seconds(100), (9, None)))
