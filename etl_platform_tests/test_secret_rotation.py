@@ -117,6 +117,7 @@ def test_the_metastore_connects_with_the_new_password(account: Account) -> None:
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("account", ["file"], indirect=True)
 def test_dagsters_own_storage_connects_with_the_new_password(
     account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

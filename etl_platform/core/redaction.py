@@ -29,6 +29,7 @@ SHORTEST = 6
 """Values with fewer characters would hide ordinary words; only a pattern hides them."""
 
 _AMONG_WORDS = 12
+_TOKEN = 20
 _MOST = 4096
 _SECRET_WORD = (
     r"(?:password|passwd|pwd|passphrase|secret|token|api_?key|access_?key|private_?key"
@@ -119,8 +120,12 @@ def _parts(secret: str) -> Iterator[str]:
     if len(lines) > 1:
         # Of a key in PEM every line is secret, and its frame is none.
         yield from (line.strip() for line in lines if not line.startswith("-----"))
-    given = [found[2] for found in _URL_PASSWORD.finditer(secret)]
-    given += [found[2].strip("'\"") for found in _ASSIGNMENT.finditer(secret)]
+    given = [found[2].strip("'\"") for found in _ASSIGNMENT.finditer(secret)]
+    if "://" in secret:
+        login = secret.partition("://")[2].rpartition("@")[0]
+        user, _, password = login.partition(":")
+        # A token may stand in the user's place; a name that is hidden helps nobody.
+        given += [password] if password or len(user) < _TOKEN else [user]
     for part in given:
         yield part
         yield unquote(part)

@@ -158,6 +158,8 @@ class Database:
     def private_url(self, scheme: str, options: Mapping[str, str]) -> str:
         """The whole URL, password included, for a driver that connects by itself. Never show it."""
         url = self.fresh_url().set(drivername=scheme).render_as_string(hide_password=False)
+        # SQLAlchemy leaves a space of a password as it is, which libpq refuses.
+        url = url.replace(" ", "%20")
         # Not by SQLAlchemy, which writes a space as a plus: other drivers keep the plus.
         query = urlencode(dict(options), quote_via=quote)
         return url + ("&" if "?" in url else "?") + query if query else url

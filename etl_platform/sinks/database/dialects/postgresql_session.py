@@ -53,7 +53,8 @@ def connect(url: URL, connect_timeout_s: int) -> PostgresSession:
     defaults = {"connect_timeout": str(connect_timeout_s), "application_name": "etl"}
     libpq = url.set(drivername="postgresql").update_query_dict({**defaults, **url.query})
     connection = psycopg.connect(
-        libpq.render_as_string(hide_password=False),
+        # SQLAlchemy leaves a space of a password as it is, which libpq refuses.
+        libpq.render_as_string(hide_password=False).replace(" ", "%20"),
         client_encoding="utf8",
         cursor_factory=psycopg.RawCursor,
     )
