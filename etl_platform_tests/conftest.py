@@ -17,6 +17,7 @@ pytest_plugins = [
     "etl_platform_tests.servers.kafka",
     "etl_platform_tests.servers.aws",
     "etl_platform_tests.servers.http",
+    "etl_platform_tests.servers.oauth",
 ]
 
 

@@ -10,6 +10,8 @@ from etl_platform.sources.api.options import ConnectionOptions
 from etl_platform.sources.api.transport.auth import authentication_of
 from etl_platform.sources.api.transport.client import HttpTransport
 from etl_platform.sources.api.transport.limits import open_budget
+from etl_platform.sources.api.transport.passage import Passage
+from etl_platform.sources.api.transport.urls import target_of
 from etl_platform.sources.api.transport.wire import Wire
 
 __all__ = ["open_transport"]
@@ -36,4 +38,6 @@ def open_transport(
         connections=options.limits.concurrent,
     )
     budget = open_budget(name, options.limits, folder or Path(get_settings().temp_dir) / "apis")
-    return HttpTransport(name, options, authentication_of(options.auth), wire, budget)
+    home = target_of(options.base_url).origin
+    passage = Passage(wire, budget, home, options.retry.total_s)
+    return HttpTransport(name, options, authentication_of(options.auth, passage), passage)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -19,8 +18,8 @@ from etl_platform.sources.api.options import ConnectionOptions
 from etl_platform.sources.api.transport.answers import check_answer
 from etl_platform.sources.api.transport.auth import Authentication, Credentials
 from etl_platform.sources.api.transport.circuit import Circuit
-from etl_platform.sources.api.transport.limits import Budget
 from etl_platform.sources.api.transport.limits.told import Told, told_by
+from etl_platform.sources.api.transport.passage import Passage
 from etl_platform.sources.api.transport.redirects import is_redirect, redirected
 from etl_platform.sources.api.transport.retries import (
     BUSY,
@@ -32,7 +31,7 @@ from etl_platform.sources.api.transport.retries import (
     retrying,
 )
 from etl_platform.sources.api.transport.urls import Target, target_of
-from etl_platform.sources.api.transport.wire import Answer, BrokenOff, Wire
+from etl_platform.sources.api.transport.wire import Answer, BrokenOff
 
 _ACCEPT = "application/json"
 _AGENT = "etl_platform"
@@ -49,25 +48,18 @@ class HttpTransport:
         name: of the API, for messages and for its budget.
         options: what is declared about it.
         auth: adds credentials, to requests to the API's own origin only.
-        wire: sends.
-        budget: says when.
+        passage: to servers.
     """
 
     def __init__(
-        self,
-        name: str,
-        options: ConnectionOptions,
-        auth: Authentication,
-        wire: Wire,
-        budget: Budget,
+        self, name: str, options: ConnectionOptions, auth: Authentication, passage: Passage
     ) -> None:
         self._options = options
-        self._budget = budget
-        self._circuit = Circuit(name, options.retry.circuit_failures, options.retry.circuit_open_s)
         self._auth = auth
-        self._wire = wire
+        self._passage = passage
+        self._circuit = Circuit(name, options.retry.circuit_failures, options.retry.circuit_open_s)
         self._base = options.base_url.rstrip("/")
-        self._home = target_of(options.base_url).origin
+        self._home = passage.home
         self._headers = {"user-agent": _AGENT, "accept": _ACCEPT} | {
             key.lower(): value for key, value in options.headers.items()
         }
@@ -80,58 +72,44 @@ class HttpTransport:
 
     def close(self) -> None:
         """Let go of connections."""
-        self._wire.close()
+        self._passage.close()
 
     def _attempt(self, request: ApiRequest, trial: Trial) -> ApiResponse:
         target, method, body = self._target(request), request.method.upper(), request.body
         repeatable = request.repeatable or method in _SAFE
         for _ in range(_REDIRECTS + 1):
             at_home = target.origin == self._home
-            credentials = self._auth.credentials() if at_home else Credentials()
+            credentials = self._credentials() if at_home else Credentials()
             self._circuit.check()
             try:
-                if at_home:
-                    answer = self._in_turn(target, method, request, body, credentials, trial)
-                else:
-                    answer = self._exchange(target, method, request, body, credentials)
+                answer = self._exchange(target, method, request, body, credentials, trial)
             except BrokenOff as error:
                 self._circuit.failed(error.what)
                 if error.sent and not repeatable:
                     raise
                 raise Again(error) from None
             if answer.status == 401 and at_home and trial.renewals < _RENEWALS:
+                renewed = self._renewed(credentials)
                 trial.renewals += 1
-                if self._auth.renewed(credentials) is not None:
+                if renewed:
                     continue
             if is_redirect(answer):
-                target, method, body = redirected(
-                    answer, target, method, body, self._auth.credentials().secrets
-                )
+                target, method, body = redirected(answer, target, method, body, credentials.secrets)
                 continue
             return self._judged(answer, target, request, credentials, trial, repeatable=repeatable)
         raise BadResponse(f"{target.shown}: more than {_REDIRECTS} redirects in a row")
 
-    def _in_turn(
-        self,
-        target: Target,
-        method: str,
-        request: ApiRequest,
-        body: bytes | None,
-        credentials: Credentials,
-        trial: Trial,
-    ) -> Answer:
-        asked_at = time.monotonic()
-        turn = self._budget.take(self._options.retry.total_s)
-        trial.waited_s += time.monotonic() - asked_at
-        answer = None
+    def _credentials(self) -> Credentials:
         try:
-            answer = self._exchange(target, method, request, body, credentials)
-            told = told_by(answer.headers)
-            if told is not None:
-                self._budget.heed(told)
-            return answer
-        finally:
-            self._budget.leave(turn, None if answer is None else answer.answered_at)
+            return self._auth.credentials()
+        except ApiUnavailable as error:  # of the server that gives tokens
+            raise Again(error) from None
+
+    def _renewed(self, refused: Credentials) -> bool:
+        try:
+            return self._auth.renewed(refused) is not None
+        except ApiUnavailable as error:
+            raise Again(error) from None
 
     def _exchange(
         self,
@@ -140,21 +118,21 @@ class HttpTransport:
         request: ApiRequest,
         body: bytes | None,
         credentials: Credentials,
+        trial: Trial,
     ) -> Answer:
-        headers = {"host": target.origin.authority, "accept-encoding": "gzip"}
         if target.origin == self._home:
-            headers |= self._headers
-            headers |= {key.lower(): value for key, value in request.headers.items()}
-            headers |= {key.lower(): value for key, value in credentials.headers}
+            headers = self._headers | {key.lower(): text for key, text in request.headers.items()}
+            headers |= {key.lower(): text for key, text in credentials.headers}
             target = target.without_query(key for key, _ in credentials.params)
             target = target.with_query(credentials.params)
         else:
             # Whatever was declared was declared for the API's own server.
-            headers |= {"user-agent": _AGENT, "accept": self._accept(request)}
-        if body is not None or method not in _SAFE:
-            headers["content-length"] = str(len(body or b""))
-        lines = [(key.encode(), value.encode()) for key, value in headers.items()]
-        return self._wire.exchange(target, method, lines, body)
+            headers = {"user-agent": _AGENT, "accept": self._accept(request)}
+        if body is None and method not in _SAFE:
+            body = b""
+        answer, waited_s = self._passage.exchange(target, method, headers, body)
+        trial.waited_s += waited_s
+        return answer
 
     def _judged(
         self,
@@ -204,7 +182,9 @@ class HttpTransport:
         if wait_s is None and put_off:
             wait_s = _reset_s(told_by(answer.headers))
         if put_off or status == BUSY:
-            self._budget.pause(self._options.retry.first_wait_s if wait_s is None else wait_s)
+            self._passage.budget.pause(
+                self._options.retry.first_wait_s if wait_s is None else wait_s
+            )
         if wait_s is None:
             error = ApiUnavailable(f"{where} answered {status}: {_shown(answer, credentials)}")
         else:
