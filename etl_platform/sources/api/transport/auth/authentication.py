@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from etl_platform.core.secrets import remember
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -13,12 +15,16 @@ class Credentials:
     Attributes:
         headers: names and values.
         params: names and values of the query.
-        secrets: every text that no message may hold.
+        secrets: every text that no message may hold; hidden in all that this process tells.
     """
 
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        for secret in self.secrets:
+            remember(secret)
 
 
 class Authentication(Protocol):
