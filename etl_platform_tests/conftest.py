@@ -16,6 +16,7 @@ pytest_plugins = [
     "etl_platform_tests.servers.mariadb",
     "etl_platform_tests.servers.kafka",
     "etl_platform_tests.servers.aws",
+    "etl_platform_tests.servers.s3",
     "etl_platform_tests.servers.http",
     "etl_platform_tests.servers.oauth",
 ]

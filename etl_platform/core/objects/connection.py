@@ -1,0 +1,136 @@
+"""How a store of S3's kind is reached, and as whom."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from etl_platform.core.objects.failures import failure
+from etl_platform.core.secrets import SecretReference, check_no_literal_secret, resolve
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+    from botocore.loaders import Loader
+    from botocore.session import Session
+
+CONNECTIONS = 32
+"""How many requests of a client are on their way at the same time."""
+
+
+class S3Connection(BaseModel):
+    """A region, an endpoint and credentials; what is not given, boto3's own configuration says.
+
+    Raises ``pydantic.ValidationError`` for half a pair of keys, for a literal secret and for an
+    endpoint with a password.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    region: str | None = Field(default=None, description="Region of the buckets.")
+    endpoint_url: str | None = Field(
+        default=None, description="A server that is not AWS's own, or a VPC endpoint."
+    )
+    profile: str | None = Field(
+        default=None, description="Profile of the AWS configuration files; it may assume a role."
+    )
+    access_key_id: SecretReference | None = Field(
+        default=None, description="Reference to the key's id; default: AWS's own chain."
+    )
+    secret_access_key: SecretReference | None = Field(
+        default=None, description="Reference to the key."
+    )
+    session_token: SecretReference | None = Field(
+        default=None, description="Reference to the token of a temporary key."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> S3Connection:
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise ValueError("access_key_id and secret_access_key belong together")
+        if self.session_token is not None and self.access_key_id is None:
+            raise ValueError("session_token belongs to access_key_id and secret_access_key")
+        if self.endpoint_url is not None:
+            check_no_literal_secret(self.endpoint_url)
+        return self
+
+    def client(self) -> BaseClient:
+        """A boto3 client whose keys are resolved now; nothing is connected to.
+
+        Raises:
+            SecretError: a reference does not resolve.
+            PermanentError: there is no such profile, or no region.
+        """
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        config = Config(
+            connect_timeout=10,
+            read_timeout=60,
+            retries={"mode": "standard", "total_max_attempts": 6},
+            max_pool_connections=CONNECTIONS,
+            # Other makers' servers do not all know the checksums that botocore adds unasked.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            user_agent_extra="etl_platform",
+            s3={"addressing_style": "path"} if self.endpoint_url else None,
+        )
+        given = (self.access_key_id, self.secret_access_key, self.session_token)
+        key_id, key, token = (None if one is None else resolve(one) for one in given)
+        try:
+            return self._session().create_client(
+                "s3",
+                region_name=self.region,
+                endpoint_url=self.endpoint_url,
+                config=config,
+                aws_access_key_id=key_id,
+                aws_secret_access_key=key,
+                aws_session_token=token,
+            )
+        except BotoCoreError as error:
+            raise failure(error, "S3", "to connect") from None
+
+    def delta_options(self) -> dict[str, str]:
+        """The same for ``deltalake`` and Polars; credentials are those of this moment.
+
+        Raises: as :meth:`client`; PermanentError where there are no credentials at all.
+        """
+        from botocore.exceptions import BotoCoreError, NoCredentialsError
+
+        client = self.client()
+        try:
+            found = client._get_credentials()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - no public way to what the chain gave
+            if found is None:
+                raise NoCredentialsError
+            frozen = found.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise failure(error, "S3", "to find credentials") from None
+        options = {
+            "aws_access_key_id": str(frozen.access_key),
+            "aws_secret_access_key": str(frozen.secret_key),
+            "aws_region": str(client.meta.region_name),
+            "conditional_put": "etag",
+        }
+        if frozen.token:
+            options["aws_session_token"] = str(frozen.token)
+        endpoint = self.endpoint_url
+        if endpoint is not None:
+            options["aws_endpoint"] = endpoint
+            options["aws_allow_http"] = str(endpoint.startswith("http://")).lower()
+        return options
+
+    def _session(self) -> Session:
+        from botocore.session import Session
+
+        session = Session(profile=self.profile)
+        session.register_component("data_loader", _descriptions())
+        return session
+
+
+@lru_cache(maxsize=1)
+def _descriptions() -> Loader:
+    """AWS's descriptions of its services: reading them is most of what a client costs."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
