@@ -255,6 +255,38 @@ def test_milliseconds_are_never_read_as_microseconds(server: Registry) -> None:
     assert "timestamp-millis and read as timestamp-micros" in str(got.rejected["reason"][0])
 
 
+@pytest.mark.parametrize("shape", ["record", "array", "map", "union", "by name"])
+def test_milliseconds_within_records_are_never_read_as_microseconds(
+    server: Registry, shape: str
+) -> None:
+    def nested(unit: str) -> Any:
+        inner: Any = {
+            "type": "record",
+            "name": "Visit",
+            "namespace": "shop",
+            "fields": [{"name": "at", "type": logical("long", f"timestamp-{unit}")}],
+        }
+        if shape == "by name":
+            return record(("first", inner), ("last", "shop.Visit"))
+        shapes = {
+            "array": {"type": "array", "items": inner},
+            "map": {"type": "map", "values": inner},
+            "union": ["null", inner],
+        }
+        return record(("last", shapes.get(shape, inner)))
+
+    visit: Any = {"at": datetime(2024, 1, 1, tzinfo=UTC)}
+    value = {"array": [visit], "map": {"a": visit}}.get(shape, visit)
+    server.add(1, nested("millis"))
+    whole = {"last": value, "first": value} if shape == "by name" else {"last": value}
+    message = written(nested("millis"), whole, 1)
+    got = confluent(server, schema=nested("micros")).decode(batch([message]))
+    field = "first.at" if shape == "by name" else "last.at"
+    assert f"field '{field}' is written as timestamp-millis" in str(got.rejected["reason"][0])
+    same = confluent(server, schema=nested("millis")).decode(batch([message]))
+    assert same.rows.num_rows == 1
+
+
 def test_a_schema_may_use_names_of_others_that_it_refers_to(server: Registry) -> None:
     home = {"type": "record", "name": "Home", "namespace": "shop", "fields": []}
     home["fields"] = [{"name": "no", "type": "int"}]

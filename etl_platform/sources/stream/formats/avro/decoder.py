@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from etl_platform.core.errors import ConfigError
+from etl_platform.sources.stream.formats.avro.meaning import disagreement
 from etl_platform.sources.stream.formats.avro.records import records, table
 from etl_platform.sources.stream.formats.avro.registry import (
     RegistryOptions,
@@ -18,7 +19,6 @@ from etl_platform.sources.stream.formats.avro.registry import (
 from etl_platform.sources.stream.formats.avro.schema import (
     AvroSchema,
     arrow_schema,
-    disagreement,
     schema_of,
 )
 from etl_platform.sources.stream.formats.envelope import Envelope, Payloads, decoded

@@ -80,7 +80,7 @@ def arrow_schema(schema: AvroSchema) -> pa.Schema:
     import pyarrow as pa
 
     definition = cast("dict[str, Any]", schema.definition)
-    space = _space(definition, "")
+    space = space_within(definition, "")
     fields = [
         pa.field(f["name"], _arrow(f["type"], schema.names, space, f["name"], ()))
         for f in definition["fields"]
@@ -94,7 +94,7 @@ def _arrow(
     import pyarrow as pa
 
     if isinstance(kind, str) and kind not in _PLAIN:
-        full = _full(kind, space)
+        full = full_name(kind, space)
         if full in inside:
             raise UnsupportedType(f"column {column!r}: {full} contains itself")
         if full not in names:
@@ -108,7 +108,7 @@ def _arrow(
             raise _refused(column, json.dumps(kind))
         return _arrow(present[0], names, space, column, inside)
     inner = kind["type"]
-    logical = _logical(kind)
+    logical = logical_type(kind)
     if logical == "decimal":
         if kind["precision"] > 38:
             raise _refused(column, f"decimal({kind['precision']})")
@@ -125,8 +125,8 @@ def _arrow(
     if inner == "map":
         return pa.map_(pa.string(), _arrow(kind["values"], names, space, f"{column}{{}}", inside))
     if inner == "record":
-        within = (*inside, _full(kind["name"], _space(kind, space)))
-        deeper = _space(kind, space)
+        within = (*inside, full_name(kind["name"], space_within(kind, space)))
+        deeper = space_within(kind, space)
         return pa.struct(
             [
                 pa.field(
@@ -138,42 +138,8 @@ def _arrow(
     return _arrow(inner, names, space, column, inside)
 
 
-def disagreement(writer: AvroSchema, reader: AvroSchema) -> str | None:
-    """A field whose number would silently mean something else, which Avro's own rules let pass.
-
-    Resolution compares the types beneath logical types only: milliseconds would be read as
-    microseconds, and days as a count.
-    """
-    ours = {f["name"]: f["type"] for f in cast("dict[str, Any]", reader.definition)["fields"]}
-    for field in cast("dict[str, Any]", writer.definition)["fields"]:
-        name = field["name"]
-        if name in ours:
-            theirs, wanted = _meaning(field["type"]), _meaning(ours[name])
-            if theirs != wanted and theirs | wanted:
-                return f"field {name!r} is written as {_told(theirs)} and read as {_told(wanted)}"
-    return None
-
-
-def _told(meaning: frozenset[str]) -> str:
-    return " or ".join(sorted(meaning)) or "a type without logical type"
-
-
-def _meaning(kind: Json) -> frozenset[str]:
-    """The logical types of dates and times in a type that is not itself a record."""
-    if isinstance(kind, list):
-        return frozenset[str]().union(*(_meaning(one) for one in kind))
-    if isinstance(kind, dict):
-        logical = _logical(kind)
-        if logical == "decimal":
-            return frozenset({f"decimal of scale {kind.get('scale', 0)}"})
-        if logical:
-            return frozenset({logical})
-        if kind["type"] in ("array", "map"):
-            return _meaning(kind["items"] if kind["type"] == "array" else kind["values"])
-    return frozenset()
-
-
-def _logical(kind: dict[str, Any]) -> str:
+def logical_type(kind: dict[str, Any]) -> str:
+    """The logical type that the lake has a type for; empty where there is none."""
     logical = kind.get("logicalType", "")
     known = {"decimal", "date", *_TIMES, *_LOCAL}
     return logical if logical in known else ""
@@ -198,9 +164,9 @@ def _collect(kind: Json, space: str, names: dict[str, Json]) -> None:
         for one in kind:
             _collect(one, space, names)
     elif isinstance(kind, dict):
-        inner = _space(kind, space)
+        inner = space_within(kind, space)
         if kind["type"] in ("record", "enum", "fixed"):
-            names[_full(kind["name"], inner)] = kind
+            names[full_name(kind["name"], inner)] = kind
         for field in kind.get("fields", ()):
             _collect(field["type"], inner, names)
         for part in ("items", "values", "type"):
@@ -234,12 +200,14 @@ def _weightless(kind: Json, names: dict[str, Json]) -> bool:
     return kind["type"] == "null" or (kind["type"] == "fixed" and kind.get("size") == 0)
 
 
-def _space(kind: dict[str, Any], outer: str) -> str:
+def space_within(kind: dict[str, Any], outer: str) -> str:
+    """The namespace of the names in a definition."""
     name = str(kind.get("name", ""))
     return name.rpartition(".")[0] if "." in name else str(kind.get("namespace", outer))
 
 
-def _full(name: str, space: str) -> str:
+def full_name(name: str, space: str) -> str:
+    """A name as other namespaces know it."""
     return name if "." in name or not space else f"{space}.{name}"
 
 
