@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from etl_platform.components.stream_source.compacting import Compactor
-from etl_platform.components.stream_source.options import Compaction
+from etl_platform.components.stream_source.options import Compaction, Looking
 from etl_platform.components.stream_source.window_options import WindowOptions
 from etl_platform.components.stream_source.windows import WindowAssets
 from etl_platform.core.errors import ConfigError
@@ -112,4 +112,4 @@ def test_a_window_over_rows_that_do_not_tell_their_message_is_refused() -> None:
     partitions = dg.DynamicPartitionsDefinition(name=TABLE.sql)
     said = WindowOptions.model_validate(WINDOW)
     with pytest.raises(ConfigError, match="remove source: false"):
-        WindowAssets(TABLE, "per_minute", said, partitions, "shop", sourced=False)
+        WindowAssets(TABLE, "per_minute", said, partitions, "shop", False, Looking())

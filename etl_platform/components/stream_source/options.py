@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import dagster as dg
 from pydantic import Field, field_validator, model_validator
 
 from etl_platform.components.options import AssetOptions
@@ -68,7 +69,8 @@ class Looking(Declaration):
         "its batch is requested again.",
     )
     enabled: bool = Field(
-        default=True, description="Whether the sensor runs as soon as it is deployed."
+        default=True,
+        description="Whether the sensor, and those of the windows, run as soon as it is deployed.",
     )
 
     @field_validator("give_up_after")
@@ -82,6 +84,12 @@ class Looking(Declaration):
         if self.every_s < 1 or self.budget_s <= 0 or self.max_unfinished < 1:
             raise ValueError("every_s, budget_s and max_unfinished are above zero")
         return self
+
+    @property
+    def status(self) -> dg.DefaultSensorStatus:
+        """Of the stream's sensor and of those of its windows."""
+        states = dg.DefaultSensorStatus
+        return states.RUNNING if self.enabled else states.STOPPED
 
 
 class Compaction(Declaration):

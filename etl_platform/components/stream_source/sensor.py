@@ -65,13 +65,12 @@ def stream_sensor(
             cursor=str(found.cursor),
         )
 
-    status = dg.DefaultSensorStatus.RUNNING if looking.enabled else dg.DefaultSensorStatus.STOPPED
     return dg.SensorDefinition(
         name=name,
         description=f"Cuts batches of `{declared.topic}` and loads them into {stream_name}.",
         evaluation_fn=look,
         asset_selection=dg.AssetSelection.assets(*assets),
         minimum_interval_seconds=looking.every_s,
-        default_status=status,
+        default_status=looking.status,
         required_resource_keys={LAKE_KEY, declared.broker_key},
     )

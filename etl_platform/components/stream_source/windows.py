@@ -12,6 +12,7 @@ import dagster as dg
 from etl_platform.components.assets import LAKE_KEY, Event, TableAsset
 from etl_platform.components.options import AssetOptions
 from etl_platform.components.stream_source.decoding import as_format
+from etl_platform.components.stream_source.options import Looking
 from etl_platform.components.stream_source.window_options import WindowOptions
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
@@ -32,7 +33,8 @@ FROM_NEWEST = "enrich_from_newest"
 class WindowAssets:
     """A window of a stream as definitions know it: two assets and a sensor.
 
-    ``system`` is the broker's name, ``sourced`` whether rows tell their message.
+    ``system`` is the broker's name, ``sourced`` whether rows tell their message, ``looking`` how
+    the stream's own sensor works.
 
     Raises:
         ConfigError: rows of the stream do not tell their message, so that nothing orders them.
@@ -44,6 +46,7 @@ class WindowAssets:
     partitions: dg.DynamicPartitionsDefinition
     system: str
     sourced: bool
+    looking: Looking
 
     def __post_init__(self) -> None:
         if not self.sourced:
@@ -132,7 +135,7 @@ class WindowAssets:
             evaluation_fn=look,
             asset_selection=dg.AssetSelection.assets(key),
             minimum_interval_seconds=30,
-            default_status=dg.DefaultSensorStatus.RUNNING,
+            default_status=self.looking.status,
             required_resource_keys={LAKE_KEY},
         )
 
@@ -202,6 +205,14 @@ def windows_of(declared: StreamTable) -> list[WindowAssets]:
     """The windows over a stream."""
     sourced = as_format(declared.options.decode).source
     return [
-        WindowAssets(declared.table, name, said, declared.partitions, declared.system, sourced)
+        WindowAssets(
+            declared.table,
+            name,
+            said,
+            declared.partitions,
+            declared.system,
+            sourced,
+            declared.options.sensor,
+        )
         for name, said in declared.options.windows.items()
     ]
