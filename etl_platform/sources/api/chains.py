@@ -64,13 +64,16 @@ class _Lane:
 
 
 def in_turn(
-    owners: Iterable[_T], chain_of: Callable[[_T], Chain], concurrency: int
+    owners: Iterable[_T], chain_of: Callable[[_T], Chain], concurrency: int, *, at_once: bool = True
 ) -> Iterator[tuple[_T, Chain, Fetched]]:
     """The pages of all chains, chain after chain in the order of their owners.
 
     A single chain fetches its own pages at the same time where it can; of several, each is read
     page by page, and up to ``concurrency`` of them at the same time. Each runs at most a few pages
     ahead, so that memory stays bounded.
+
+    Args:
+        at_once: False reads also the pages of a single chain one by one.
 
     Raises:
         ApiRefused, ApiUnavailable, BadResponse, PagesShifted: of the first chain that fails; those
@@ -81,7 +84,7 @@ def in_turn(
     if len(first) == 1:
         chain = chain_of(first[0])
         with ThreadPoolExecutor(concurrency, "api-page") as pool:
-            for page in chain.pages(pool, concurrency):
+            for page in chain.pages(pool if at_once else None, concurrency):
                 yield first[0], chain, page
         return
     stopped = Event()
@@ -94,13 +97,13 @@ def in_turn(
             pool.submit(lane.run)
 
         try:
-            for owner in first:
+            for owner in (*first, *islice(waiting, max(concurrency - len(first), 0))):
                 start(owner)
             while running:
-                while len(running) < concurrency and (more := next(waiting, None)) is not None:
-                    start(more)
                 owner, lane = running.popleft()
                 for page in lane.read():
                     yield owner, lane.chain, page
+                while len(running) < concurrency and (more := next(waiting, None)) is not None:
+                    start(more)
         finally:
             stopped.set()

@@ -23,18 +23,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from etl_platform.sources.api.chains import in_turn
-from etl_platform.sources.api.fetching import Chain, Fetcher, PagesShifted, Requests
+from etl_platform.sources.api.fetching import Fetcher, PagesShifted, Requests
 from etl_platform.sources.api.messages import Transport
 from etl_platform.sources.api.pagination.detection import Found
+from etl_platform.sources.api.reading_once import Reading
 from etl_platform.sources.api.records.reading import JsonReader, PageReader
-from etl_platform.sources.api.records.store import RecordStore
-from etl_platform.sources.api.records.tables import ExtractedTable, Layout
+from etl_platform.sources.api.records.tables import ExtractedTable
 from etl_platform.sources.api.resources import ResourceOptions, Scalar
 from etl_platform.sources.api.spool import Spool
 from etl_platform.sources.api.templates import RequestTemplate
@@ -59,6 +59,8 @@ class Extraction(AbstractContextManager["Extraction"]):
         pages: read in all.
         requests: sent to the server.
         pages_from_spool: pages that had been fetched by a run before.
+        one_by_one: pages shifted while they were fetched at the same time, so that they were read
+            again one by one.
         untyped: fields that are left out because they were null or empty in all records.
     """
 
@@ -70,6 +72,7 @@ class Extraction(AbstractContextManager["Extraction"]):
     pages: int
     requests: int
     pages_from_spool: int
+    one_by_one: bool
     untyped: tuple[str, ...]
     _spool: Spool
 
@@ -122,28 +125,19 @@ def extract(
         transport, reader or JsonReader(resource.select, resource.response_schema), held
     )
     make = requests or (lambda parent, begin: RequestTemplate(resource, parent, begin))
-
-    def chain(owner: Parent | None) -> Chain:
-        return Chain(resource.pagination, make(owner, since), fetcher.page)
-
-    owners: Iterable[Parent | None] = [None] if parents is None else parents
+    waiting = iter([None] if parents is None else parents)
+    begun = list(islice(waiting, 2))
+    # Only what has a single owner may be read twice.
+    owners = begun if len(begun) < 2 else chain(begun, waiting)
+    reading = Reading(resource, fetcher, lambda owner: make(owner, since), owners, known)
     try:
-        store = RecordStore(resource, fetcher.again)
-        found: Found | None = None
-        totals: dict[int, int] = {}
-        for owner, of, fetched in in_turn(owners, chain, resource.concurrency):
-            store.add(fetched, owner)
-            found = _more_telling(found, of.found)
-            if of.total is not None:
-                totals[id(of)] = of.total
-        layout = Layout.of(store, resource, known)
-        expected = sum(totals.values()) if totals else None
-        if expected is not None and layout.records < expected:
-            raise PagesShifted(
-                f"{resource.path}: {layout.records} different records of {expected} that the API "
-                "says there are",
-                fix="run again; if it stays so, total_records does not count what is asked for",
-            )
+        read = reading.run(at_once=True)
+        if read.shifted:
+            # Of pages asked for at the same time, a later one may show an earlier state: a record
+            # that moved on from one to the other is then in neither. One by one it is in both.
+            held.clear()
+            read = replace(reading.run(at_once=False), again=True)
+        read.check_total(resource.path)
     except PagesShifted:
         held.clear()
         held.close()
@@ -152,21 +146,15 @@ def extract(
         held.close()
         raise
     return Extraction(
-        tables=layout.tables(),
-        pagination=found,
-        cursor=layout.cursor,
-        records=layout.records,
-        duplicates=store.records - layout.records,
-        pages=store.pages,
+        tables=read.layout.tables(),
+        pagination=read.found,
+        cursor=read.layout.cursor,
+        records=read.layout.records,
+        duplicates=read.store.records - read.layout.records,
+        pages=read.store.pages,
         requests=fetcher.requests,
         pages_from_spool=fetcher.from_spool,
-        untyped=layout.untyped,
+        one_by_one=read.again,
+        untyped=read.layout.untyped,
         _spool=held,
     )
-
-
-def _more_telling(one: Found | None, other: Found | None) -> Found | None:
-    """Of what several parents' answers show: a short one shows no pages."""
-    from etl_platform.sources.api.pagination.single import SinglePage
-
-    return other if one is None or isinstance(one.scheme, SinglePage) else one

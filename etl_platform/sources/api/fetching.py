@@ -33,6 +33,19 @@ class Requests(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A page, and the request that it answers.
+
+    Attributes:
+        fresh: the server gave it now; False: it was kept by a run before.
+    """
+
+    request: ApiRequest
+    page: Page
+    fresh: bool = True
+
+
 @dataclass
 class Fetcher:
     """Answers from the spool or the server, read and found sound before they are kept.
@@ -49,7 +62,7 @@ class Fetcher:
     from_spool: int = 0
     _lock: Lock = field(default_factory=Lock)
 
-    def page(self, request: ApiRequest) -> Page:
+    def page(self, request: ApiRequest) -> Fetched:
         """One page.
 
         Raises:
@@ -59,14 +72,14 @@ class Fetcher:
         if kept is not None:
             with self._lock:
                 self.from_spool += 1
-            return self._read(kept)
+            return Fetched(request, self._read(kept), fresh=False)
         with self._lock:
             self.requests += 1
         response = self.transport.send(request)
         page = self._read(response)
         if response.status != 304:
             self.spool.put(request, response)
-        return page
+        return Fetched(request, page)
 
     def again(self, request: ApiRequest) -> Page:
         """A page that was read before, from the spool."""
@@ -81,14 +94,6 @@ class Fetcher:
         return self.reader.read(response)
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A page, and the request that it answers."""
-
-    request: ApiRequest
-    page: Page
-
-
 @dataclass
 class Chain:
     """The pages of one request: all of a resource, or those of one parent.
@@ -96,19 +101,24 @@ class Chain:
     Attributes:
         declared: the way of paging; None finds it from the first answer.
         found: the way of paging, once the first page has been read.
+        at_once: several pages were asked for at the same time.
+        steady: all answers told the same number of records.
         total: records that there were at first; None where answers do not say.
     """
 
     declared: Scheme | None
     requests: Requests
-    fetch: Callable[[ApiRequest], Page]
+    fetch: Callable[[ApiRequest], Fetched]
     found: Found | None = None
     total: int | None = None
+    at_once: bool = False
+    steady: bool = True
     _known: bool = False
     _steps: dict[str, int] = field(default_factory=dict[str, int])
     _contents: dict[bytes, int] = field(default_factory=dict[bytes, int])
     _repeats: int = 0
     _most: int = 0
+    _lock: Lock = field(default_factory=Lock)
 
     def pages(
         self, pool: ThreadPoolExecutor | None = None, concurrency: int = 1
@@ -127,20 +137,22 @@ class Chain:
         step = Step() if self.declared is None else self.declared.first()
         opening = self._fetched(step)
         self.found = self._way(opening)
+        self.total = self.found.scheme.total(opening.page)
+        self._most = self.total or 0
         scheme = self.found.scheme
         step = scheme.first()
-        last = self._checked(scheme, step, opening)
+        last = self._checked(step, opening)
         yield last
         ahead = scheme.ahead(step, last.page) if pool is not None else None
         if ahead is not None and pool is not None:
-            self._known = ahead.known
+            self._known, self.at_once = ahead.known, True
             for step, last in self._at_once(scheme, ahead, pool, concurrency):  # noqa: B007  # the last counts
                 yield last
         # One by one; after pages that were known, those that were added meanwhile.
         following = scheme.after(step, last.page)
         while following is not None:
             step = following
-            last = self._checked(scheme, step, self._fetched(step))
+            last = self._checked(step, self._fetched(step))
             yield last
             following = scheme.after(step, last.page)
 
@@ -150,8 +162,11 @@ class Chain:
         return detect(opening.page, lambda step: self._fetched(step).page)
 
     def _fetched(self, step: Step) -> Fetched:
-        request = self.requests.build(step)
-        return Fetched(request, self.fetch(request))
+        most = self._most
+        fetched = self.fetch(self.requests.build(step))
+        if self.found is not None:
+            self._follow_total(self.found.scheme, fetched, most)
+        return fetched
 
     def _at_once(
         self, scheme: Scheme, ahead: Ahead, pool: ThreadPoolExecutor, concurrency: int
@@ -172,7 +187,7 @@ class Chain:
             while running:
                 step, future = running.popleft()
                 start()
-                found = self._checked(scheme, step, future.result())
+                found = self._checked(step, future.result())
                 yield step, found
                 if not ahead.known and scheme.after(step, found.page) is None:
                     return
@@ -180,7 +195,7 @@ class Chain:
             for _, future in running:
                 future.cancel()
 
-    def _checked(self, scheme: Scheme, step: Step, fetched: Fetched) -> Fetched:
+    def _checked(self, step: Step, fetched: Fetched) -> Fetched:
         page = fetched.page
         number = len(self._steps) + 1
         first = self._steps.setdefault(str(step), number)
@@ -192,7 +207,6 @@ class Chain:
             )
         if page.records and not self._known:
             self._count_repeat(number, page)
-        self._follow_total(scheme, page)
         return fetched
 
     def _count_repeat(self, number: int, page: Page) -> None:
@@ -209,15 +223,22 @@ class Chain:
                 "another name",
             )
 
-    def _follow_total(self, scheme: Scheme, page: Page) -> None:
-        total = scheme.total(page)
+    def _follow_total(self, scheme: Scheme, fetched: Fetched, most: int) -> None:
+        """Refuse pages of a resource that lost records.
+
+        Args:
+            most: records in all, as answers said that were complete before this one was asked for.
+                Of answers under way at the same time, none is known to be the older one.
+        """
+        total = scheme.total(fetched.page)
         if total is None:
             return
-        if total < self._most:
+        if fetched.fresh and total < most:
             raise PagesShifted(
-                f"{page.response.url}: {total} records in all, {self._most} when pages before "
+                f"{fetched.page.response.url}: {total} records in all, {most} when pages before "
                 "were read: records that moved to earlier pages would be missing",
                 fix="run again; declare keyset or cursor pagination if the API has it",
             )
-        self._most = total
-        self.total = total if self.total is None else self.total
+        with self._lock:
+            self._most = max(self._most, total)
+            self.steady &= total == self.total

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # A number stands behind a colon, a comma or a bracket; that also texts look so costs only time.
-_LONG_NUMBER = r"[:,\[]\s*-?(?:[0-9][0-9.]{15}|[0-9.]+[eE])"
+# Two expressions: RE2 takes sixty times as long for one that holds both.
+_LONG_NUMBERS = (r"[:,\[]\s*-?[0-9.]{16}", r"[:,\[]\s*-?[0-9.]+[eE]")
 
 
 class DigitsNeeded(Exception):  # never leaves the package
@@ -59,7 +60,8 @@ def _at_once(records: Sequence[bytes]) -> Shape | None:
     from pyarrow import json
 
     text = b"\n".join(records)
-    if pc.match_substring_regex(pa.scalar(text, pa.large_binary()), _LONG_NUMBER).as_py():
+    whole = pa.scalar(text, pa.large_binary())
+    if any(pc.match_substring_regex(whole, form).as_py() for form in _LONG_NUMBERS):
         return None
     source: Any = pa.BufferReader(text)
     try:
@@ -121,9 +123,12 @@ def _column(
         return _structure(shape.fields, name, where, known, untyped)
     if shape.items is not None:
         inner = known.value_type if known is not None and pa.types.is_list(known) else None
-        items = _column(shape.items, "element", f"{where}[]", inner, untyped)
+        below: list[str] = []
+        items = _column(shape.items, "element", f"{where}[]", inner, below)
         if items is None:
+            untyped.append(where)
             return None
+        untyped += below
         kind = pa.list_(pa.field("element", items.type))
         return Column(name, kind, (name,), items=items)
     if shape.booleans:
@@ -151,16 +156,18 @@ def _structure(
 
     struct = known if known is not None and pa.types.is_struct(known) else None
     types = {one.name: one.type for one in struct} if struct is not None else {}
+    below: list[str] = []
     found = [
         column
         for one, inner in fields.items()
-        if (column := _column(inner, one, f"{where}.{one}", types.get(one), untyped)) is not None
+        if (column := _column(inner, one, f"{where}.{one}", types.get(one), below)) is not None
     ]
     there = {column.name for column in found}
     found += [_of_type(one, kind) for one, kind in types.items() if one not in there]
     if not found:
         untyped.append(where)
         return None
+    untyped += below
     kind = pa.struct([pa.field(one.name, one.type) for one in found])
     return Column(name, kind, (name,), fields=tuple(found))
 

@@ -50,6 +50,9 @@ def kept_by_key(keys: Iterable[pa.RecordBatch]) -> Booleans | None:
     if not hashes[0]:
         return None
     one, other = (np.concatenate(held) for held in hashes)
+    alone = np.sort(one)
+    if (alone[1:] != alone[:-1]).all():
+        return None
     order = np.lexsort((other, one))  # keeps the order of equal ones
     again = (one[order][:-1] == one[order][1:]) & (other[order][:-1] == other[order][1:])
     if not again.any():
@@ -80,7 +83,7 @@ def refuse_repeated(pages: Iterator[Sequence[bytes]]) -> None:
     hashes, numbers = hashes[order], numbers[order]
     again = np.flatnonzero((hashes[:-1] == hashes[1:]) & (numbers[:-1] != numbers[1:]))
     if len(again):
-        at = again[0]
+        at = again[np.argmin(numbers[again])]
         raise BadResponse(
             f"pages {numbers[at]} and {numbers[at + 1]} hold the same record, as do "
             f"{len(again) - 1} others: pages overlap, or shifted while they were read",
