@@ -14,9 +14,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import etl_platform
@@ -46,12 +46,16 @@ def change(database: Path, *statements: str) -> None:
 
 @dataclass(frozen=True)
 class WorkingCopy:
-    """A copy of package and configuration, with a Dagster home as the Makefile makes it."""
+    """A copy of package and configuration, with a Dagster home as the Makefile makes it.
+
+    ``variables`` are set for everything that runs in it.
+    """
 
     root: Path
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
-    def make(cls, root: Path) -> WorkingCopy:
+    def make(cls, root: Path, **variables: str) -> WorkingCopy:
         """Copy the project, without state, lake and database."""
         # Times are kept, so that byte code is copied as well and nothing is compiled again.
         shutil.copytree(
@@ -61,7 +65,7 @@ class WorkingCopy:
             shutil.copy2(_PACKAGE.parent / name, root / name)
         (root / ".dagster").mkdir()
         (root / ".dagster" / "dagster.yaml").symlink_to("../dagster.yaml")
-        return cls(root)
+        return cls(root, variables)
 
     @property
     def home(self) -> Path:
@@ -78,6 +82,7 @@ class WorkingCopy:
             "DAGSTER_HOME": str(self.home),
             "DAGSTER_DISABLE_TELEMETRY": "true",
             "PYTHONPATH": str(self.root),
+            **self.variables,
         }
 
     def platform(self) -> Platform:

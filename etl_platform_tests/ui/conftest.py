@@ -17,6 +17,8 @@ import pytest
 
 from etl_platform.metastore import MetricPointRecord
 from etl_platform_tests.demo.working_copy import WorkingCopy
+from etl_platform_tests.servers.kafka import KafkaServer
+from etl_platform_tests.servers.kafka import serving as serving_kafka
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,34 +33,49 @@ _CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+# What `dagster-daemon run` is, but it looks for backfills every second instead of every 30.
+_DAEMON = """
+from dagster._daemon import controller
+from dagster._daemon.cli import main
+
+controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 1
+main()
+"""
 _START_TIMEOUT_S = 120
-_POLL_S = 0.5
+POLL_S = 0.5
+BATCH_ROWS = 25
+"""Messages of one batch of the stream."""
 _PAGE_TIMEOUT_MS = 20_000
 
 
 @dataclass(frozen=True)
 class Dagster:
-    """A running instance: its address, and the working copy whose definitions it serves."""
+    """A running instance: its address, the working copy whose definitions it serves, and the
+    broker of its stream."""
 
     url: str
     copy: WorkingCopy
+    kafka: KafkaServer
 
 
 @pytest.fixture(scope="session")
 def dagster(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Dagster]:
-    copy = WorkingCopy.make(tmp_path_factory.mktemp("ui"))
-    copy.fill_database()
-    _watch_rows_of_planes(copy)
-    copy.run("dg", "utils", "refresh-defs-state")
-    workspace = ("-w", "workspace.yaml")
-    address = ("-h", "127.0.0.1", "-p", str(port := _free_port()))
-    with (
-        copy.serving("dagster-webserver", *address, *workspace) as server,
-        copy.serving("dagster-daemon", "run", *workspace),
-    ):
-        url = f"http://127.0.0.1:{port}"
-        _wait_until_up(url, server)
-        yield Dagster(url, copy)
+    with serving_kafka(tmp_path_factory.mktemp("kafka")) as kafka:
+        copy = WorkingCopy.make(tmp_path_factory.mktemp("ui"), LIVE_KAFKA=kafka.address)
+        copy.fill_database()
+        _watch_rows_of_planes(copy)
+        _cut_small_batches(copy)
+        copy.run("dg", "utils", "refresh-defs-state")
+        (copy.root / "quick_daemon.py").write_text(_DAEMON)
+        workspace = ("-w", "workspace.yaml")
+        address = ("-h", "127.0.0.1", "-p", str(port := _free_port()))
+        with (
+            copy.serving("dagster-webserver", *address, *workspace) as server,
+            copy.serving("python", "quick_daemon.py", "run", *workspace),
+        ):
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_up(url, server)
+            yield Dagster(url, copy, kafka)
 
 
 @pytest.fixture
@@ -110,6 +127,13 @@ def _watch_rows_of_planes(copy: WorkingCopy) -> None:
     platform.metastore.close()
 
 
+def _cut_small_batches(copy: WorkingCopy) -> None:
+    file = copy.root / "etl_platform" / "defs" / "live" / "defs.yaml"
+    text, size = file.read_text(), "max_rows: 10000}"
+    assert size in text
+    file.write_text(text.replace(size, f"max_rows: {BATCH_ROWS}}}"))
+
+
 def _artifacts(request: pytest.FixtureRequest) -> Path:
     folder = request.config.rootpath / ".test-artifacts"
     folder.mkdir(exist_ok=True)
@@ -124,7 +148,7 @@ def _wait_until_up(url: str, server: subprocess.Popen[bytes]) -> None:
         except OSError:
             assert server.poll() is None, "dagster-webserver has ended"
             assert time.monotonic() < deadline, "dagster-webserver does not answer"
-            time.sleep(_POLL_S)
+            time.sleep(POLL_S)
         else:
             return
 
