@@ -32,6 +32,9 @@ class Canaries:
         first, second = self._halves[name]
         return f"c{first}@/ %:é{second}"
 
+    def __len__(self) -> int:
+        return len(self._halves)
+
     def plain(self, name: str) -> str:
         """A secret of letters and digits, for what takes nothing else."""
         self(name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -151,3 +153,67 @@ def own_rows(context):
     except ConnectionError as error:
         raise RuntimeError(f"cannot load from {url}") from error
 '''
+API_ASSETS = """
+import os
+
+import dagster as dg
+
+from etl_platform.sources.api.messages import ApiRequest
+from etl_platform.sources.api.options import ConnectionOptions
+from etl_platform.sources.api.transport import open_transport
+
+WAYS = {
+    "header": {"type": "api_key", "key": "env://API_SECRET"},
+    "query": {"type": "api_key", "key": "env://API_SECRET", "place": "query", "name": "key"},
+    "basic": {"type": "basic", "username": "etl", "password": "env://API_SECRET"},
+    "bearer": {"type": "bearer", "token": "env://API_SECRET"},
+}
+
+
+def asked(way, path):
+    @dg.asset(key=["api", f"{way}_{path}"])
+    def ask():
+        auth, address = WAYS[way], os.environ["API_ADDRESS"]
+        options = ConnectionOptions.model_validate({"base_url": address, "auth": auth})
+        transport = open_transport("canary", options)
+        transport.send(ApiRequest(f"/{path}"))
+
+    return ask
+
+
+assets = [asked(way, path) for way in WAYS for path in ("refused", "elsewhere")]
+"""
+API_FAILING = tuple(
+    f"api/{way}_{path}"
+    for way in ("header", "query", "basic", "bearer")
+    for path in ("refused", "elsewhere")
+)
+
+
+@contextmanager
+def telling_api() -> Generator[str]:
+    """An API that refuses, repeating what it was sent, or sends elsewhere; gives its address."""
+
+    class Telling(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told = f"{self.path} {dict(self.headers)}".encode()
+            if self.path.startswith("/elsewhere"):
+                self.send_response(302)
+                self.send_header("Location", f"http://localhost:1{self.path}")
+            else:
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", "Basic")
+            self.send_header("Content-Length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
+
+        def log_message(self, *told: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Telling)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
