@@ -14,6 +14,7 @@ import json
 import os
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -52,6 +53,7 @@ class Fault(StrEnum):
     CUT_GZIP = "a gzip body that ends too early"
     CUT_JSON = "JSON that ends too early, of the right length"
     DRIP = "a byte now and then"
+    DRIP_HEAD = "a byte of the headers now and then"
     HTML = "HTML with status 200"
     BOMB = "gzip that grows to 64 MB"
     ELSEWHERE = "a redirect to another host or port"
@@ -203,10 +205,16 @@ class HttpServer:
 
 
 @contextmanager
-def misbehaving() -> Generator[HttpServer]:
+def misbehaving(tls: ssl.SSLContext | None = None) -> Generator[HttpServer]:
     """A server on a free port of loopback, until the context ends."""
     with _Listener(("127.0.0.1", 0), _Handler) as listener:
-        listener.behaviour = HttpServer(f"http://127.0.0.1:{listener.server_port}")
+        scheme = "http"
+        if tls is not None:
+            scheme = "https"
+            listener.socket = tls.wrap_socket(
+                listener.socket, server_side=True, do_handshake_on_connect=False
+            )
+        listener.behaviour = HttpServer(f"{scheme}://127.0.0.1:{listener.server_port}")
         thread = threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
@@ -375,11 +383,12 @@ class _Handler(BaseHTTPRequestHandler):
             case Fault.CUT_CHUNKS:
                 text = f"{head}Transfer-Encoding: chunked\r\n\r\n{len(half):x}\r\n"
                 self.wfile.write(text.encode() + half + b"\r\n")
-            case Fault.DRIP:
-                self.wfile.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
-                for at in range(len(body)):
-                    self.wfile.write(body[at : at + 1])
-                    time.sleep(_DRIP_S)
+            case Fault.DRIP | Fault.DRIP_HEAD:
+                whole = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+                for at in range(len(whole)):
+                    self.wfile.write(whole[at : at + 1])
+                    if fault is Fault.DRIP_HEAD or at >= len(whole) - len(body):
+                        time.sleep(_DRIP_S)
             case _:
                 self.wfile.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + half)
         if fault is Fault.RESET:

@@ -23,7 +23,7 @@ def open_transport(
     """What sends requests of the API ``name``; connects to nothing yet and resolves no reference.
 
     Args:
-        name: of the API. All processes of the machine share the budget of a name.
+        name: of the API. All processes of the machine share the budget of its name and server.
         options: what is declared about it.
         folder: where its budget's file is; in the folder of temporary files by default.
 
@@ -37,7 +37,8 @@ def open_transport(
         max_decoded_bytes=options.max_decoded_bytes,
         connections=options.limits.concurrent,
     )
-    budget = open_budget(name, options.limits, folder or Path(get_settings().temp_dir) / "apis")
     home = target_of(options.base_url).origin
+    place = folder or Path(get_settings().temp_dir) / "apis"
+    budget = open_budget(name, str(home), options.limits, place)
     passage = Passage(wire, budget, home, options.retry.total_s)
     return HttpTransport(name, options, authentication_of(options.auth, passage), passage)

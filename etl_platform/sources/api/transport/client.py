@@ -78,26 +78,39 @@ class HttpTransport:
         target, method, body = self._target(request), request.method.upper(), request.body
         repeatable = request.repeatable or method in _SAFE
         for _ in range(_REDIRECTS + 1):
-            at_home = target.origin == self._home
-            credentials = self._credentials() if at_home else Credentials()
             self._circuit.check()
             try:
-                answer = self._exchange(target, method, request, body, credentials, trial)
+                answer, credentials = self._sent(target, method, request, body, trial)
             except BrokenOff as error:
                 self._circuit.failed(error.what)
                 if error.sent and not repeatable:
                     raise
                 raise Again(error) from None
-            if answer.status == 401 and at_home and trial.renewals < _RENEWALS:
-                renewed = self._renewed(credentials)
-                trial.renewals += 1
-                if renewed:
-                    continue
             if is_redirect(answer):
                 target, method, body = redirected(answer, target, method, body, credentials.secrets)
                 continue
             return self._judged(answer, target, request, credentials, trial, repeatable=repeatable)
         raise BadResponse(f"{target.shown}: more than {_REDIRECTS} redirects in a row")
+
+    def _sent(
+        self, target: Target, method: str, request: ApiRequest, body: bytes | None, trial: Trial
+    ) -> tuple[Answer, Credentials]:
+        if target.origin != self._home:
+            nobody = Credentials()
+            return self._exchange(target, method, request, body, nobody, trial), nobody
+        with self._passage.place() as waited_s:
+            trial.waited_s += waited_s
+            credentials = self._credentials()
+            answer = self._exchange(target, method, request, body, credentials, trial)
+            for _ in range(_RENEWALS):
+                if answer.status != 401:
+                    break
+                renewed = self._renewed(credentials)
+                if renewed is None:
+                    break
+                credentials = renewed
+                answer = self._exchange(target, method, request, body, credentials, trial)
+            return answer, credentials
 
     def _credentials(self) -> Credentials:
         try:
@@ -105,9 +118,9 @@ class HttpTransport:
         except ApiUnavailable as error:  # of the server that gives tokens
             raise Again(error) from None
 
-    def _renewed(self, refused: Credentials) -> bool:
+    def _renewed(self, refused: Credentials) -> Credentials | None:
         try:
-            return self._auth.renewed(refused) is not None
+            return self._auth.renewed(refused)
         except ApiUnavailable as error:
             raise Again(error) from None
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from etl_platform.sources.api.transport.limits import Budget
 from etl_platform.sources.api.transport.limits.told import told_by
@@ -25,6 +28,24 @@ class Passage:
         self.budget = budget
         self._wire = wire
         self._longest_pause_s = longest_pause_s
+        self._thread = threading.local()
+
+    @contextmanager
+    def place(self) -> Generator[float]:
+        """Hold one of the places of requests under way; gives the seconds waited for it.
+
+        What the thread sends meanwhile is sent in this place. Credentials are asked for inside: a
+        token is not old when its turn comes, and whoever renews it needs no second place, for
+        which all others could be waiting.
+        """
+        asked_at = time.monotonic()
+        place = self.budget.take_place()
+        self._thread.has_place = True
+        try:
+            yield time.monotonic() - asked_at
+        finally:
+            self._thread.has_place = False
+            self.budget.leave_place(place)
 
     def exchange(
         self,
@@ -45,20 +66,33 @@ class Passage:
         lines = [(name.encode(), value.encode()) for name, value in headers.items()]
         if target.origin != self.home:
             return self._wire.exchange(target, method, lines, body), 0.0
-        asked_at = time.monotonic()
-        turn = self.budget.take(self._longest_pause_s)
-        waited_s = time.monotonic() - asked_at
-        answered_at = None
-        try:
-            answer = self._wire.exchange(target, method, lines, body)
-            answered_at = answer.answered_at
-            told = told_by(answer.headers)
-            if told is not None:
-                self.budget.heed(told)
-            return answer, waited_s
-        finally:
-            self.budget.leave(turn, answered_at)
+        if getattr(self._thread, "has_place", False):
+            return self._counted(target, method, lines, body)
+        with self.place() as waited_s:
+            answer, more_s = self._counted(target, method, lines, body)
+            return answer, waited_s + more_s
 
     def close(self) -> None:
         """Let go of connections."""
         self._wire.close()
+
+    def _counted(
+        self,
+        target: Target,
+        method: str,
+        lines: list[tuple[bytes, bytes]],
+        body: bytes | None,
+    ) -> tuple[Answer, float]:
+        asked_at = time.monotonic()
+        counted = self.budget.count(self._longest_pause_s)
+        waited_s = time.monotonic() - asked_at
+        try:
+            answer = self._wire.exchange(target, method, lines, body)
+        except BaseException:
+            self.budget.answered(counted, time.monotonic())
+            raise
+        self.budget.answered(counted, answer.answered_at)
+        told = told_by(answer.headers)
+        if told is not None:
+            self.budget.heed(told)
+        return answer, waited_s

@@ -45,14 +45,12 @@ class Trial:
         failed: attempts that count.
         put_off: answers 429.
         waited_s: for places in the budget, which is nobody's failure.
-        renewals: of credentials that the server refused.
     """
 
     began_at: float = field(default_factory=time.monotonic)
     failed: int = 0
     put_off: int = 0
     waited_s: float = 0.0
-    renewals: int = 0
 
     @property
     def spent_s(self) -> float:

@@ -264,9 +264,10 @@ def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _no_connection(where: str, error: Exception) -> ApiUnavailable | ApiRefused:
-    if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, ssl.SSLCertVerificationError):
         return ApiRefused(
-            f"{where}: the certificate does not hold: {error.__cause__.verify_message}",
+            f"{where}: the certificate does not hold: {cause.verify_message}",
             fix="write the file of the authority that signed it as the connection's verify",
         )
     return BrokenOff(f"{where} cannot be reached: {error or type(error).__name__}", sent=False)

@@ -7,7 +7,6 @@ import os
 import re
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from etl_platform.sources.api.messages import ApiUnavailable
@@ -24,12 +23,8 @@ _OPEN: dict[Path, Budget] = {}
 _OPENING = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A request that may be sent: its place, and where it is counted."""
-
-    place: int
-    counted: tuple[int, ...]
+Counted = tuple[int, ...]
+"""Where a request is counted, in each window."""
 
 
 class Budget:
@@ -51,32 +46,48 @@ class Budget:
         """Whether other processes still find the same file."""
         return self._file.is_current
 
-    def take(self, longest_pause_s: float) -> Turn:
-        """Wait until one more request may be sent; give the turn back with :meth:`leave`.
+    def take_place(self) -> int:
+        """Wait until one more request may be under way; give it back with :meth:`leave_place`."""
+        return self._places.take()
+
+    def leave_place(self, place: int) -> None:
+        """The request is over."""
+        self._places.leave(place)
+
+    def count(self, longest_pause_s: float) -> Counted:
+        """Wait until one more request may be sent, and count it.
 
         Raises:
             ApiUnavailable: the server asked for a pause that lasts longer.
         """
-        place = self._places.take()
-        try:
-            return Turn(place, self._counted(longest_pause_s))
-        except BaseException:
-            self._places.leave(place)
-            raise
+        if not self._windows:
+            # Nothing to write: numbers that are each written whole need no lock.
+            now = time.monotonic()
+            if self._file.moment(_NOT_BEFORE) <= now and self._file.moment(_TOLD_UNTIL) <= now:
+                return ()
+        with self._turn:
+            while True:
+                with self._file.locked():
+                    now = time.monotonic()
+                    pause_s = self._paused_s(now)
+                    wait_s = max(pause_s, *(window.free_at() - now for window in self._windows), 0)
+                    if wait_s <= 0:
+                        if self._file.moment(_TOLD_UNTIL) > now:
+                            self._file.set_count(_TOLD_LEFT, self._file.count(_TOLD_LEFT) - 1)
+                        return tuple(window.take(now) for window in self._windows)
+                if pause_s > longest_pause_s:
+                    raise ApiUnavailable(
+                        f"the API asked to wait {pause_s:.0f} s more",
+                        fix=f"run again later (the file {self._file.path} remembers it)",
+                    )
+                time.sleep(wait_s)
 
-    def leave(self, turn: Turn, answered_at: float | None) -> None:
-        """The request is over.
-
-        Args:
-            turn: its own.
-            answered_at: when its answer began, on the monotonic clock; None when there is none.
-        """
-        if turn.counted:
-            at = time.monotonic() if answered_at is None else answered_at
+    def answered(self, counted: Counted, at: float) -> None:
+        """Say when the answer to a counted request began, or that none will, on the same clock."""
+        if counted:
             with self._file.locked():
-                for window, taken in zip(self._windows, turn.counted, strict=True):
+                for window, taken in zip(self._windows, counted, strict=True):
                     window.answered(taken, at)
-        self._places.leave(turn.place)
 
     def pause(self, seconds: float) -> None:
         """No request of any process begins before so many seconds have passed."""
@@ -107,29 +118,6 @@ class Budget:
         self._places.forked()
         self._turn = threading.Lock()
 
-    def _counted(self, longest_pause_s: float) -> tuple[int, ...]:
-        if not self._windows:
-            # Nothing to write: three numbers that are each written whole need no lock.
-            now = time.monotonic()
-            if self._file.moment(_NOT_BEFORE) <= now and self._file.moment(_TOLD_UNTIL) <= now:
-                return ()
-        with self._turn:
-            while True:
-                with self._file.locked():
-                    now = time.monotonic()
-                    pause_s = self._paused_s(now)
-                    wait_s = max(pause_s, *(window.free_at() - now for window in self._windows), 0)
-                    if wait_s <= 0:
-                        if self._file.moment(_TOLD_UNTIL) > now:
-                            self._file.set_count(_TOLD_LEFT, self._file.count(_TOLD_LEFT) - 1)
-                        return tuple(window.take(now) for window in self._windows)
-                if pause_s > longest_pause_s:
-                    raise ApiUnavailable(
-                        f"the API asked to wait {pause_s:.0f} s more",
-                        fix=f"run again later (the file {self._file.path} remembers it)",
-                    )
-                time.sleep(wait_s)
-
     def _paused_s(self, now: float) -> float:
         pause_s = self._file.moment(_NOT_BEFORE) - now
         if self._file.count(_TOLD_LEFT) <= 0:
@@ -137,17 +125,19 @@ class Budget:
         return pause_s
 
 
-def open_budget(name: str, limits: LimitOptions, folder: Path) -> Budget:
+def open_budget(name: str, server: str, limits: LimitOptions, folder: Path) -> Budget:
     """The budget of the API ``name``, shared by all that declare the same limits for it.
 
     Args:
         name: of the API.
+        server: its origin: a server for tests has a budget of its own.
         limits: what is declared.
         folder: where processes of this machine find its file.
     """
     # Moments of the monotonic clock mean nothing after the machine started again.
     boot = _BOOT.read_text() if _BOOT.exists() else ""
-    digest = hashlib.sha256(f"{name}\n{limits.model_dump_json()}\n{boot}".encode()).hexdigest()
+    shared_by = "\n".join((name, server, limits.model_dump_json(), boot))
+    digest = hashlib.sha256(shared_by.encode()).hexdigest()
     path = folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', name)[:60]}-{digest[:16]}.budget"
     with _OPENING:
         budget = _OPEN.get(path)
