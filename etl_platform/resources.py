@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from etl_platform.core.secrets import SecretsClient
     from etl_platform.lakehouse import Lake
     from etl_platform.metastore import Metastore
+    from etl_platform.sources.api.messages import Transport
+    from etl_platform.sources.api.options import ConnectionOptions
     from etl_platform.sources.database import Database
     from etl_platform.sources.stream import Stream
 
@@ -184,3 +186,32 @@ class StreamResource(dg.ConfigurableResource["StreamResource"]):
 
             self._streams[topic] = open_stream(self.kind, self.connection, topic)
         return self._streams[topic]
+
+
+class ApiResource(dg.ConfigurableResource["ApiResource"]):
+    """An API. All runs of a machine share its limits, which go by its name."""
+
+    name: str = Field(description="Name of the API in logs, records and limits.")
+    connection: dict[str, Any] = Field(
+        description="base_url, auth, limits, retry; secrets as references."
+    )
+
+    _transport: Any = PrivateAttr(default=None)
+
+    def options(self) -> ConnectionOptions:
+        """What is declared about it.
+
+        Raises:
+            ConfigError: the connection is not one.
+        """
+        from etl_platform.sources.api.declared import as_connection
+
+        return as_connection(self.connection, self.name)
+
+    def transport(self) -> Transport:
+        """What sends its requests; it connects when first used."""
+        if self._transport is None:
+            from etl_platform.sources.api.transport import open_transport
+
+            self._transport = open_transport(self.name, self.options())
+        return self._transport

@@ -76,11 +76,9 @@ def build_asset(declared: TableAsset) -> dg.AssetsDefinition:
     # Dagster reads this annotation and does not understand it as text.
     compute.__annotations__ = {"context": dg.AssetExecutionContext}
     key = dg.AssetKey(declared.table.key)
-    referenced = referenced_tables(declared.table, declared.contract)
-    upstream = {*declared.deps, *(dg.AssetKey(table.key) for table in referenced)}
     return dg.asset(
         key=key,
-        deps=sorted(upstream, key=dg.AssetKey.to_user_string),
+        deps=sorted(_upstream(declared), key=dg.AssetKey.to_user_string),
         description=options.description or declared.description,
         metadata={"dagster/table_name": declared.table.sql, **declared.metadata},
         tags=options.tags,
@@ -99,3 +97,60 @@ def build_asset(declared: TableAsset) -> dg.AssetsDefinition:
         config_schema=dict(declared.config) if declared.config else None,
         code_version=declared.code_version,
     )(compute)
+
+
+def build_together(declared: Sequence[TableAsset]) -> dg.AssetsDefinition:
+    """Make several assets that one step fills, by the body of the first of them.
+
+    The body wraps what it yields of each table by :func:`with_anomalies` itself. An asset of which
+    it yields nothing was not touched.
+    """
+    first = declared[0]
+    body, retries = first.body, first.retries
+
+    def compute(context: dg.AssetExecutionContext) -> Iterator[Event]:
+        with run_errors(context.retry_number, retries):
+            yield from body(context)
+
+    compute.__annotations__ = {"context": dg.AssetExecutionContext}
+    keys = {dg.AssetKey(one.table.key) for one in declared}
+    specs = [
+        dg.AssetSpec(
+            key=dg.AssetKey(one.table.key),
+            deps=sorted(_upstream(one) - keys, key=dg.AssetKey.to_user_string),
+            description=one.options.description or one.description,
+            metadata={"dagster/table_name": one.table.sql, **one.metadata},
+            skippable=True,
+            tags=one.options.tags or {},
+            owners=one.options.owners,
+            group_name=one.options.group or one.default_group,
+            kinds=set(one.kinds),
+            automation_condition=one.options.condition,
+            freshness_policy=one.options.freshness.policy() if one.options.freshness else None,
+            partitions_def=one.partitions,
+        )
+        for one in declared
+    ]
+    checks = [
+        spec
+        for one in declared
+        for key in [dg.AssetKey(one.table.key)]
+        for spec in (
+            *check_specs(key, one.contract, one.partitions),
+            *anomaly_specs(key, one.options.watch, one.partitions),
+        )
+    ]
+    return dg.multi_asset(
+        name="__".join(first.table.key),
+        specs=specs,
+        check_specs=checks,
+        required_resource_keys=set(first.resource_keys),
+        pool=first.pool,
+        config_schema=dict(first.config) if first.config else None,
+    )(compute)
+
+
+def _upstream(declared: TableAsset) -> set[dg.AssetKey]:
+    """What must be there first: dependencies, and tables that foreign keys point at."""
+    referenced = referenced_tables(declared.table, declared.contract)
+    return {*declared.deps, *(dg.AssetKey(table.key) for table in referenced)}

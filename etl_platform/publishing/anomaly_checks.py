@@ -99,25 +99,33 @@ def anomaly_specs(
 
 
 def with_anomalies(
-    context: dg.AssetExecutionContext, table: TableName, watch: Watch, events: Iterator[Event]
+    context: dg.AssetExecutionContext,
+    table: TableName,
+    watch: Watch,
+    events: Iterator[Event],
+    asset: dg.AssetKey | None = None,
 ) -> Iterator[Event]:
     """Pass an asset's events on; a materialisation is recorded first and gets the verdicts.
 
     The commit stands whatever happens here: without the metastore nothing is judged.
+
+    Args:
+        asset: which of a step's assets the table is, where the step makes several.
     """
     for event in events:
         if not isinstance(event, dg.MaterializeResult):
             yield event
             continue
         judged = _judge(context, table, watch, event)
-        results = anomaly_results(context.asset_key, watch, judged)
+        key = context.asset_key if asset is None else asset
+        results = anomaly_results(key, watch, judged)
         yield event._replace(  # pyright: ignore[reportPrivateUsage] # public on named tuples
             metadata={**(event.metadata or {}), **not_judged(watch, judged)},
             check_results=[*(event.check_results or ()), *results],
         )
         told = {result.check_name for result in results}
         for output, spec in context.assets_def.check_specs_by_output_name.items():
-            if spec.name in watch.checks() and spec.name not in told:
+            if spec.asset_key == key and spec.name in watch.checks() and spec.name not in told:
                 yield dg.Output(None, output_name=output)
 
 
@@ -139,7 +147,8 @@ def judge_version(
     from etl_platform.quality.anomalies.evaluation import evaluate
     from etl_platform.quality.anomalies.recording import place_of, point_of
 
-    lake = resource.lake().uri
+    root = resource.lake().root
+    lake = root.uri
     columns = {} if partition is None else {PARTITION_COLUMN: partition}
     part = "/".join(f"{column}={key}" for column, key in columns.items()) or None
     try:
@@ -152,7 +161,7 @@ def judge_version(
             table.sql, lake=lake, series=place.series, until=place.event_time, limit=2
         )
         earlier = [point.version for point in known if point.event_time < place.event_time]
-        moves = _moves(lake, table, earlier[-1], version) if earlier else ()
+        moves = _moves(root, table, earlier[-1], version) if earlier else ()
         metrics.record(point_of(lake, table.sql, version, profile, place, moves))
         return evaluate(
             metrics,
@@ -192,13 +201,13 @@ def not_judged(watch: Watch, judged: Sequence[Judged]) -> Mapping[str, dg.Metada
     return {LEARNING: dg.MetadataValue.text("\n".join(lines)[:2000])} if lines else {}
 
 
-def _moves(lake: str, table: TableName, earlier: int, version: int) -> tuple[Metric, ...]:
+def _moves(root: Root, table: TableName, earlier: int, version: int) -> tuple[Metric, ...]:
     """How far the values moved since an earlier version; both need full profiles."""
     from etl_platform.lakehouse.batch_profiles import profile_of_version
     from etl_platform.quality.anomalies.moved import moves_of
 
-    before = profile_of_version(lake, table, earlier)
-    after = profile_of_version(lake, table, version) if before is not None else None
+    before = profile_of_version(root, table, earlier)
+    after = profile_of_version(root, table, version) if before is not None else None
     return moves_of(before, after) if before is not None and after is not None else ()
 
 

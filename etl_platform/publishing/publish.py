@@ -46,7 +46,8 @@ class Publication:
     read. ``apart`` is a SELECT of rows that go to the quarantine whatever the contract says.
     ``aside`` is where such rows go instead. ``notes`` are annotations of the commit.
     ``batch`` is the identity of this work; by default that of run and partition. ``unless`` is a
-    batch after which nothing of this may be published any more.
+    batch after which nothing of this may be published any more. ``asset`` is which of a step's
+    assets it is, where the step makes several.
     """
 
     table: TableName
@@ -67,6 +68,7 @@ class Publication:
     notes: Mapping[str, str] = field(default_factory=dict[str, str])
     batch: str | None = None
     unless: str | None = None
+    asset: dg.AssetKey | None = None
 
 
 def admit(
@@ -120,7 +122,8 @@ def publish(
     """
     from etl_platform.quality import ContractViolation
 
-    lake, key = resource.lake(), context.asset_key
+    lake = resource.lake()
+    key = context.asset_key if publication.asset is None else publication.asset
     try:
         admission = admit(resource, lake, data, publication, context.run)
     except ContractViolation as violation:
@@ -129,7 +132,7 @@ def publish(
     yield dg.MaterializeResult(
         asset_key=key,
         metadata=materialization_metadata(
-            lake, publication, admission, _declared(context), resource.metastore()
+            lake, publication, admission, _declared(context, key), resource.metastore()
         ),
         check_results=list(check_results(key, admission.audit)),
         data_version=data_version(publication, admission),
@@ -138,12 +141,12 @@ def publish(
     for name, reason in unchecked.items():
         context.log.warning("check %r of %s did not run: %s", name, publication.table, reason)
     for output_name, spec in context.assets_def.check_specs_by_output_name.items():
-        if spec.name in unchecked:
+        if spec.name in unchecked and spec.asset_key == key:
             yield dg.Output(None, output_name=output_name)
 
 
-def _declared(context: dg.AssetExecutionContext) -> dg.TableSchema | None:
-    metadata = context.assets_def.metadata_by_key.get(context.asset_key, {})
+def _declared(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dg.TableSchema | None:
+    metadata = context.assets_def.metadata_by_key.get(key, {})
     schema = metadata.get("dagster/column_schema")
     if isinstance(schema, dg.TableSchemaMetadataValue):
         return schema.value

@@ -35,16 +35,19 @@ class Affected:
 
 
 def affected_by(
-    context: dg.AssetExecutionContext, columns: Collection[str]
+    context: dg.AssetExecutionContext, columns: Collection[str], asset: dg.AssetKey | None = None
 ) -> tuple[Affected, ...]:
     """Every asset downstream of the one that runs, nearest first, with the columns it computes from
     the given ones.
+
+    Args:
+        asset: which one, where a run's step makes several.
 
     The lineage is that of each asset's definition or, where it has none, of its last
     materialisation.
     """
     graph = _graph(context)
-    start = context.asset_key
+    start = context.asset_key if asset is None else asset
     changed: dict[dg.AssetKey, set[str] | None] = {start: set(columns)}
     waiting, order = deque([start]), list[dg.AssetKey]()
     while waiting:

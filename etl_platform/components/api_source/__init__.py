@@ -1,0 +1,1 @@
+"""APIs as sources: one asset per resource."""
