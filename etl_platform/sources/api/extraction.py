@@ -24,14 +24,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from etl_platform.sources.api.conditional import ConditionalRequests
 from etl_platform.sources.api.fetching import Fetcher, PagesShifted, Requests
 from etl_platform.sources.api.messages import Transport
 from etl_platform.sources.api.pagination.detection import Found
+from etl_platform.sources.api.pagination.protocol import Step
 from etl_platform.sources.api.reading_once import Reading
 from etl_platform.sources.api.records.reading import JsonReader, PageReader
 from etl_platform.sources.api.records.tables import ExtractedTable
@@ -62,6 +65,9 @@ class Extraction(AbstractContextManager["Extraction"]):
         one_by_one: pages shifted while they were fetched at the same time, so that they were read
             again one by one.
         untyped: fields that are left out because they were null or empty in all records.
+        unchanged: the server said that nothing is new since ``validator``; there are no tables to
+            publish.
+        validator: what a conditional resource is asked with next time.
     """
 
     tables: tuple[ExtractedTable, ...]
@@ -74,6 +80,8 @@ class Extraction(AbstractContextManager["Extraction"]):
     pages_from_spool: int
     one_by_one: bool
     untyped: tuple[str, ...]
+    unchanged: bool
+    validator: str | None
     _spool: Spool
 
     @property
@@ -101,6 +109,7 @@ def extract(
     since: Scalar | None = None,
     known: pa.Schema | None = None,
     spool: Spool | None = None,
+    validator: str | None = None,
     reader: PageReader | None = None,
     requests: MakeRequests | None = None,
 ) -> Extraction:
@@ -111,6 +120,7 @@ def extract(
         since: where an incremental run begins, as ``incremental.begin`` makes it of a watermark.
         known: the table's schema, so that found columns keep their types where the values fit.
         spool: keeps complete answers for a run after this one fails; None keeps them for this one.
+        validator: ``Extraction.validator`` of the last run, for a resource that is ``conditional``.
         reader: makes records of answers; JSON by default.
         requests: makes requests; by default as the resource declares them.
 
@@ -124,12 +134,19 @@ def extract(
     fetcher = Fetcher(
         transport, reader or JsonReader(resource.select, resource.response_schema), held
     )
-    make = requests or (lambda parent, begin: RequestTemplate(resource, parent, begin))
+
+    def make(owner: Parent | None) -> Requests:
+        plain = (requests or partial(RequestTemplate, resource))(owner, since)
+        if validator is None or not resource.conditional:
+            return plain
+        first = resource.pagination.first() if resource.pagination is not None else Step()
+        return ConditionalRequests(plain, validator, first)
+
     waiting = iter([None] if parents is None else parents)
     begun = list(islice(waiting, 2))
     # Only what has a single owner may be read twice.
     owners = begun if len(begun) < 2 else chain(begun, waiting)
-    reading = Reading(resource, fetcher, lambda owner: make(owner, since), owners, known)
+    reading = Reading(resource, fetcher, make, owners, known)
     try:
         read = reading.run(at_once=True)
         if read.shifted:
@@ -156,5 +173,7 @@ def extract(
         pages_from_spool=fetcher.from_spool,
         one_by_one=read.again,
         untyped=read.layout.untyped,
+        unchanged=read.unchanged,
+        validator=read.validator if resource.conditional else None,
         _spool=held,
     )

@@ -143,6 +143,8 @@ class Chain:
         step = scheme.first()
         last = self._checked(step, opening)
         yield last
+        if last.page.document is None and not last.page.records:
+            return  # 204 and 304 say nothing about pages
         ahead = scheme.ahead(step, last.page) if pool is not None else None
         if ahead is not None and pool is not None:
             self._known, self.at_once = ahead.known, True

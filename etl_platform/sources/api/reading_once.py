@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from etl_platform.sources.api.chains import in_turn
+from etl_platform.sources.api.conditional import validator_of
 from etl_platform.sources.api.fetching import Chain, Fetcher, PagesShifted, Requests
 from etl_platform.sources.api.pagination.detection import Found
 from etl_platform.sources.api.pagination.single import SinglePage
@@ -19,6 +20,7 @@ from etl_platform.sources.api.resources import ResourceOptions
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_NOT_MODIFIED = 304
 Owner = Mapping[str, JsonValue] | None
 
 
@@ -30,6 +32,8 @@ class Read:
         found: the way of paging; of several, one with pages.
         total: records that the answers said there are; None where they did not.
         shifted: pages were asked for at the same time, and something moved meanwhile.
+        unchanged: the server answered 304.
+        validator: of the only answer.
         again: this was the second reading.
     """
 
@@ -38,6 +42,8 @@ class Read:
     found: Found | None
     total: int | None
     shifted: bool
+    unchanged: bool
+    validator: str | None
     again: bool = False
 
     def check_total(self, where: str) -> None:
@@ -46,7 +52,7 @@ class Read:
         Raises:
             PagesShifted: there are fewer.
         """
-        if self.total is not None and self.layout.records < self.total:
+        if self.total is not None and not self.unchanged and self.layout.records < self.total:
             raise PagesShifted(
                 f"{where}: {self.layout.records} different records of {self.total} that the API "
                 "says there are",
@@ -78,17 +84,28 @@ class Reading:
         """
         store, tally = RecordStore(self.resource, self.fetcher.again), _Tally()
         current: Chain | None = None
+        unchanged, validator = False, None
         every = in_turn(self.owners, self._chain, self.resource.concurrency, at_once=at_once)
         for owner, chain, fetched in every:
             if current is not None and chain is not current:
                 tally.add(current)
             store.add(fetched, owner)
+            unchanged |= fetched.page.response.status == _NOT_MODIFIED
+            validator = validator_of(fetched.page.response) if store.pages == 1 else None
             current = chain
         if current is not None:
             tally.add(current)
         layout = Layout.of(store, self.resource, self.known)
         moved = layout.records < store.records or not tally.steady
-        return Read(store, layout, tally.found, tally.total, shifted=tally.at_once and moved)
+        return Read(
+            store,
+            layout,
+            tally.found,
+            tally.total,
+            shifted=tally.at_once and moved,
+            unchanged=unchanged,
+            validator=validator,
+        )
 
     def _chain(self, owner: Owner) -> Chain:
         return Chain(self.resource.pagination, self.requests(owner), self.fetcher.page)

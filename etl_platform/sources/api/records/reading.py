@@ -71,15 +71,7 @@ class JsonReader:
 
 def _selected(document: Document, at: Path) -> list[bytes]:
     if at.names is None:
-        return [
-            one
-            for match in document.matches(at)
-            for one in (
-                [_object(written(each)) for each in match]
-                if isinstance(match, list)
-                else [_object(written(match))]
-            )
-        ]
+        return _matches(document, at)
     raw = document.raw(at.names)
     if raw is None:
         raise BadResponse(
@@ -90,11 +82,20 @@ def _selected(document: Document, at: Path) -> list[bytes]:
     what = kind(raw)
     if what == "[":
         return _items(raw)
-    if what == "{" and not at.each:
-        return [bytes(raw)]
+    if what == "{":
+        return _matches(document, at) if at.each else [bytes(raw)]
     if what == "n":
         return []
     raise BadResponse(f"{document.where}: select: {at.text} is neither a list nor an object")
+
+
+def _matches(document: Document, at: Path) -> list[bytes]:
+    """The records of a path that is more than a chain of names; of lists, their items."""
+    found: list[bytes] = []
+    for match in document.matches(at):
+        records: list[Any] = match if isinstance(match, list) else [match]
+        found += [_object(written(one)) for one in records]
+    return found
 
 
 def _found(document: Document) -> list[bytes]:
