@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import create_run_for_test
 from pydantic import ValidationError
 
 from etl_platform.components.stream_source.compacting import Compactor
+from etl_platform.components.stream_source.missing import ATTEMPTS, WINDOW_TAG, Missing, missing
 from etl_platform.components.stream_source.options import Compaction, Looking
 from etl_platform.components.stream_source.window_options import WindowOptions
 from etl_platform.components.stream_source.windows import WindowAssets
@@ -29,6 +31,7 @@ WINDOW = {
     "out_of_orderness": "10s",
 }
 RESULTS = TableName("shop", "per_minute")
+PARTIALS_KEY = dg.AssetKey(["shop", "per_minute__partials"])
 PARTIALS, OUTCOME = "shop/per_minute__partials", "shop/per_minute"
 
 
@@ -89,6 +92,35 @@ def test_a_batch_is_aggregated_in_its_own_run_and_results_follow_what_is_aggrega
     run(feed, OUTCOME)
     assert lake.checksum(RESULTS) == before
     assert lake.info(TableName.parse(PARTIALS)).rows == 4 * 2
+
+
+def test_a_batch_whose_aggregation_alone_failed_is_aggregated_by_the_next_look(feed: Feed) -> None:
+    feed.declare(
+        decode={"format": "json", "columns": COLUMNS},
+        batch={"max_rows": 100},
+        windows={"per_minute": WINDOW},
+    )
+    feed.produce([order(number) for number in range(200)])
+    first, second = [one.partition_key or "" for one in requested(feed, "shop_clicks_batches")]
+    run(feed, "shop/clicks", PARTIALS, partition=second)
+    run(feed, "shop/clicks", partition=first)  # and its aggregation does not come about
+    again, results = requested(feed, "shop_per_minute_results")
+    assert (again.partition_key, again.asset_selection) == (first, [PARTIALS_KEY])
+    assert results.partition_key is None
+    instance, window = feed.project.instance, again.tags[WINDOW_TAG]
+
+    def look() -> Missing:
+        return missing(instance, feed.log, TABLE.sql, window, {second}, at_once=1)
+
+    for attempt in range(ATTEMPTS):
+        assert look().request == {first: f"{window}/{first}/{attempt}"}
+        busy = create_run_for_test(instance, tags={**again.tags, "dagster/partition": first})
+        assert look() == Missing({}, at_work=(first,), given_up=())
+        instance.report_run_failed(busy)
+    assert look() == Missing({}, at_work=(), given_up=(first,))
+    run(feed, PARTIALS, partition=first)
+    (asked,) = requested(feed, "shop_per_minute_results")
+    assert asked.asset_selection == [dg.AssetKey.from_user_string(OUTCOME)]
 
 
 def test_windows_are_refused_where_they_are_declared() -> None:

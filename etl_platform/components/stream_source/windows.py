@@ -12,6 +12,7 @@ import dagster as dg
 from etl_platform.components.assets import LAKE_KEY, Event, TableAsset
 from etl_platform.components.options import AssetOptions
 from etl_platform.components.stream_source.decoding import as_format
+from etl_platform.components.stream_source.missing import ATTEMPTS, WINDOW_TAG, missing
 from etl_platform.components.stream_source.options import Looking
 from etl_platform.components.stream_source.window_options import WindowOptions
 from etl_platform.core.errors import ConfigError
@@ -115,29 +116,60 @@ class WindowAssets:
         return partials, results
 
     def sensor(self) -> dg.SensorDefinition:
-        """Computes the results when partial aggregates have changed."""
+        """Computes the results when partial aggregates have changed, and requests those that are
+        not there although their batch is published."""
         key = dg.AssetKey(self.window.results.key)
 
-        def look(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-            lake = cast("LakeResource", getattr(context.resources, LAKE_KEY)).lake()
-            progress = self.window.progress
-            if not lake.exists(progress):
-                return dg.SkipReason("no batch has been aggregated yet")
-            version = str(lake.version(progress))
-            if version == context.cursor:
-                return dg.SkipReason(f"nothing has changed since version {version}")
-            request = dg.RunRequest(run_key=version, asset_selection=[key])
-            return dg.SensorResult(run_requests=[request], cursor=version)
+        def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+            from etl_platform.transforms.windows.materialising import aggregated_partitions
+
+            resource = cast("LakeResource", getattr(context.resources, LAKE_KEY))
+            lake, log, window = resource.lake(), resource.metastore().streams, self.window
+            version = str(lake.version(window.progress)) if lake.exists(window.progress) else None
+            lacks = missing(
+                context.instance,
+                log,
+                self.stream.sql,
+                self._run_tag,
+                aggregated_partitions(lake, window),
+                self.looking.max_unfinished,
+            )
+            if lacks.given_up:
+                context.log.warning(
+                    "%s waits for batches that could not be aggregated in %s more runs: %s; see "
+                    "why the last one failed, then materialise these partitions of %s",
+                    *(window.results, ATTEMPTS, ", ".join(lacks.given_up), window.partials),
+                )
+            requests = [
+                dg.RunRequest(
+                    run_key=run_key,
+                    partition_key=partition,
+                    asset_selection=[self.partials_key],
+                    tags={WINDOW_TAG: self._run_tag},
+                )
+                for partition, run_key in lacks.request.items()
+            ]
+            if version is not None and version != context.cursor:
+                requests.append(dg.RunRequest(run_key=version, asset_selection=[key]))
+            reason = None if requests else f"nothing has changed since version {version}"
+            return dg.SensorResult(
+                run_requests=requests, skip_reason=reason, cursor=version or context.cursor
+            )
 
         return dg.SensorDefinition(
             name=f"{self.system}_{self.name}_results",
-            description=f"Computes {self.window.results} when a batch was aggregated.",
+            description=f"Computes {self.window.results} when a batch was aggregated, and has "
+            "batches aggregated whose aggregation failed.",
             evaluation_fn=look,
-            asset_selection=dg.AssetSelection.assets(key),
+            asset_selection=dg.AssetSelection.assets(key, self.partials_key),
             minimum_interval_seconds=30,
             default_status=self.looking.status,
             required_resource_keys={LAKE_KEY},
         )
+
+    @property
+    def _run_tag(self) -> str:
+        return f"{self.window.results}:{self.window.digest}"
 
     def _aggregate(self, context: dg.AssetExecutionContext) -> Iterator[Event]:
         from etl_platform.lakehouse import Mode

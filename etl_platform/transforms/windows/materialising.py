@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -128,6 +129,18 @@ class BatchWork:
         """Say that the partial aggregates are published."""
         relation = self.work.con.sql(self.progress_sql)
         replace_partition(self.work, self.work.window.progress, relation, self.key, run_id)
+
+
+def aggregated_partitions(lake: Lake, window: StreamWindow) -> frozenset[str]:
+    """Partitions whose partial aggregates are there, as the window is declared now."""
+    if not lake.exists(window.progress):
+        return frozenset()
+    with closing(connect(lake.settings)) as con:
+        found = con.execute(
+            f"SELECT DISTINCT {PARTITION} FROM {lake.relation_sql(window.progress)} "
+            f"WHERE declared = {literal(window.digest)}"
+        ).fetchall()
+    return frozenset(key for (key,) in found)
 
 
 def replace_partition(
