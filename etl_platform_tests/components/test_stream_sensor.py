@@ -10,10 +10,19 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
+from dagster.components.core.component_tree import ComponentTreeException
 
 from etl_platform.components.stream_source.looking import Look, Watcher
-from etl_platform.components.stream_source.lost_runs import STREAM_TAG, Again, Runs, runs_of
+from etl_platform.components.stream_source.lost_runs import (
+    RESULTS_TAG,
+    STREAM_TAG,
+    Again,
+    Runs,
+    begun_anew,
+    runs_of,
+)
 from etl_platform.components.stream_source.options import Batching, Looking, StreamOptions
+from etl_platform.core.errors import ConfigError
 from etl_platform.core.settings import Settings
 from etl_platform.metastore import Metastore, StreamBatchRecord, StreamLog
 from etl_platform.monitoring.streams import stream_status
@@ -174,6 +183,19 @@ def test_a_topic_that_was_made_again_is_read_anew_and_old_batches_are_refused(
     assert second.requests[0].incarnation != first.requests[0].incarnation
 
 
+def test_options_that_a_broker_does_not_heed_are_refused(project: Project) -> None:
+    Batching(max_rows=10, max_mb=1).check_effect("kafka", NAME)
+    Batching(parallel=2).check_effect("kinesis", NAME)
+    for name in ("max_rows", "max_mb"):
+        with pytest.raises(ConfigError, match=f"batch.{name} has no effect on kinesis"):
+            Batching.model_validate({name: 5}).check_effect("kinesis", NAME)
+    feed = Feed(project, KafkaServer("127.0.0.1:1"), "clicks")
+    feed.declare(batch={"parallel": 2})
+    with pytest.raises(ComponentTreeException) as refused, project.defs():
+        pass
+    assert "batch.parallel has no effect on kafka" in str(refused.value.__cause__)
+
+
 def test_definitions_load_and_are_valid_without_a_broker(project: Project) -> None:
     feed = Feed(project, KafkaServer("127.0.0.1:1"), "clicks")
     feed.declare()
@@ -192,8 +214,9 @@ def test_a_batch_whose_worker_died_without_a_word_is_requested_again(project: Pr
         assert log.add(record)
     log.finish(NAME, "b3", _NOTHING)
 
-    def started(key: str) -> str:
+    def started(key: str, more: dict[str, str] | None = None) -> str:
         status, tags = dg.DagsterRunStatus.STARTED, {STREAM_TAG: NAME, "dagster/partition": key}
+        tags |= more or {}
         return create_run_for_test(instance, "load", status=status, tags=tags).run_id
 
     dead = started("b0")
@@ -202,6 +225,25 @@ def test_a_batch_whose_worker_died_without_a_word_is_requested_again(project: Pr
     later = moment + timedelta(hours=2)
     again = runs_of(instance, log, NAME, 1, later, timedelta(hours=1))
     assert set(again.again) == {Again("b0", f"b0/after-{dead}"), Again("b1", "b1/again")}
+    # The tick may be killed before its requests are runs: the dead one is not forgotten until then.
+    assert again == runs_of(instance, log, NAME, 1, later, timedelta(hours=1))
+    started("b0", {"dagster/run_key": f"b0/after-{dead}"})
+    runs_of(instance, log, NAME, 1, moment, -timedelta(hours=1))
     run = instance.get_run_by_id(dead)
     assert run is not None
     assert run.status is dg.DagsterRunStatus.CANCELED
+
+
+def test_results_whose_worker_died_without_a_word_are_requested_again(project: Project) -> None:
+    instance, started = project.instance, dg.DagsterRunStatus.STARTED
+    moment, hour, tag = datetime.now(UTC), timedelta(hours=1), (RESULTS_TAG, "shop.per_minute")
+    run = create_run_for_test(instance, "merge", status=started, tags=dict([tag]))
+    assert begun_anew(instance, *tag, moment, hour) == ()
+    run_key = f"after-{run.run_id}"
+    for _ in range(2):
+        assert begun_anew(instance, *tag, moment + 2 * hour, hour) == (run_key,)
+    create_run_for_test(instance, "merge", tags={"dagster/run_key": run_key})
+    assert begun_anew(instance, *tag, moment + 2 * hour, hour) == ()
+    dead = instance.get_run_by_id(run.run_id)
+    assert dead is not None
+    assert dead.status is dg.DagsterRunStatus.CANCELED

@@ -147,6 +147,7 @@ class StreamSourceComponent(dg.Component, dg.Model, dg.Resolvable):
             topic = options.topic or name
             # What is wrong with the connection is told now, not at the first look.
             open_stream(kind, connection, topic)
+            options.batch.check_effect(kind, str(table))
             yield StreamTable(
                 table,
                 options,

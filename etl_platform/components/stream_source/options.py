@@ -10,17 +10,25 @@ from pydantic import Field, field_validator, model_validator
 from etl_platform.components.options import AssetOptions
 from etl_platform.components.stream_source.window_options import WindowOptions
 from etl_platform.components.timing import Declaration, Schedule, parse_duration
-from etl_platform.core.errors import EtlError
+from etl_platform.core.errors import ConfigError, EtlError
 from etl_platform.sources.stream.merging import Period
+
+_BY_TIME = "leave it out; batch_span_s, of kinesis, bounds a batch by time"
+_WITHOUT_EFFECT = {
+    "kafka": {"parallel": "leave it out; one consumer reads from all brokers at the same time"},
+    "kinesis": {"max_rows": _BY_TIME, "max_mb": _BY_TIME},
+}
+"""Options of a batch that a kind of broker does not heed, and what to do instead."""
 
 
 class Batching(Declaration):
     """How large a batch becomes, and how long messages wait for it."""
 
-    max_rows: int = Field(default=1_000_000, description="Messages of one batch.")
+    max_rows: int = Field(default=1_000_000, description="Messages of one batch. Kafka only.")
     max_mb: float = Field(
         default=512,
-        description="Megabytes of one batch, as far as earlier batches tell what a message weighs.",
+        description="Megabytes of one batch, as far as earlier batches tell what a message weighs. "
+        "Kafka only.",
     )
     max_age: str = Field(
         default="0s",
@@ -29,7 +37,9 @@ class Batching(Declaration):
         examples=["5m"],
     )
     parallel: int = Field(
-        default=4, description="Connections that read the ranges of a batch at the same time."
+        default=4,
+        description="Connections that read the ranges of a batch at the same time. Kinesis only: "
+        "one consumer of Kafka reads from all of its brokers at the same time.",
     )
 
     @field_validator("max_age")
@@ -44,6 +54,17 @@ class Batching(Declaration):
         if self.max_rows < 1 or self.max_mb <= 0 or self.parallel < 1:
             raise ValueError("max_rows, max_mb and parallel are above zero")
         return self
+
+    def check_effect(self, kind: str, stream: str) -> None:
+        """Refuse what a kind of broker would not heed.
+
+        Raises:
+            ConfigError: an option is set that has no effect there.
+        """
+        for name in sorted(self.model_fields_set & _WITHOUT_EFFECT[kind].keys()):
+            raise ConfigError(
+                f"{stream}: batch.{name} has no effect on {kind}", fix=_WITHOUT_EFFECT[kind][name]
+            )
 
 
 class Looking(Declaration):
