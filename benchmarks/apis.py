@@ -65,7 +65,7 @@ def bare(connections: int = 10) -> Operation:
 
 def platform(**declared: object) -> Operation:
     # Imported before the clock starts, as are the peers.
-    for name in ("deltalake", "polars", "pyarrow.json", "duckdb", "httpx", "msgspec"):
+    for name in ("deltalake", "polars", "pyarrow.compute", "pyarrow.json", "duckdb", "httpx", "msgspec"):
         import_module(name)
     from etl_platform.core.names import TableName
     from etl_platform.lakehouse.gate import admit

@@ -82,7 +82,7 @@ class Reading:
         Args:
             at_once: several at the same time, where that is possible.
         """
-        store, tally = RecordStore(self.resource, self.fetcher.again), _Tally()
+        store, tally = RecordStore(self.resource, self.fetcher.again, self.known), _Tally()
         current: Chain | None = None
         unchanged, validator = False, None
         every = in_turn(self.owners, self._chain, self.resource.concurrency, at_once=at_once)
@@ -95,7 +95,7 @@ class Reading:
             current = chain
         if current is not None:
             tally.add(current)
-        layout = Layout.of(store, self.resource, self.known)
+        layout = Layout.of(store, self.resource)
         moved = layout.records < store.records or not tally.steady
         return Read(
             store,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.core.errors import SchemaMismatch
@@ -62,34 +62,40 @@ def kept_by_key(keys: Iterable[pa.RecordBatch]) -> Booleans | None:
     return kept
 
 
-def refuse_repeated(pages: Iterator[Sequence[bytes]]) -> None:
-    """Two pages must not hold the same record; one page may, as nothing tells that it is one.
+class PageHashes:
+    """Two pages must not hold the same record; one page may, as nothing tells that it is one."""
 
-    Raises:
-        BadResponse: naming both pages.
-    """
-    import numpy as np
+    def __init__(self) -> None:
+        self._hashes: list[np.ndarray[Any, np.dtype[np.int64]]] = []
 
-    found: list[Any] = []
-    lengths: list[int] = []
-    for records in pages:
-        found.append(np.fromiter(map(hash, records), np.int64, len(records)))
-        lengths.append(len(records))
-    if len(found) <= 1:
-        return
-    hashes = np.concatenate(found)
-    numbers = np.repeat(np.arange(1, len(lengths) + 1), lengths)
-    order = np.lexsort((numbers, hashes))
-    hashes, numbers = hashes[order], numbers[order]
-    again = np.flatnonzero((hashes[:-1] == hashes[1:]) & (numbers[:-1] != numbers[1:]))
-    if len(again):
-        at = again[np.argmin(numbers[again])]
-        raise BadResponse(
-            f"pages {numbers[at]} and {numbers[at + 1]} hold the same record, as do "
-            f"{len(again) - 1} others: pages overlap, or shifted while they were read",
-            fix="declare primary_key, so that each record is kept once; or duplicates: keep, if "
-            "different records may look the same",
-        )
+    def add(self, records: Sequence[bytes]) -> None:
+        """Take in the next page."""
+        import numpy as np
+
+        self._hashes.append(np.fromiter(map(hash, records), np.int64, len(records)))
+
+    def check(self) -> None:
+        """Compare all pages.
+
+        Raises:
+            BadResponse: naming two that hold the same record.
+        """
+        import numpy as np
+
+        hashes = np.concatenate([np.empty(0, np.int64), *self._hashes])
+        lengths = [len(page) for page in self._hashes]
+        numbers = np.repeat(np.arange(1, len(lengths) + 1), lengths)
+        order = np.lexsort((numbers, hashes))
+        hashes, numbers = hashes[order], numbers[order]
+        again = np.flatnonzero((hashes[:-1] == hashes[1:]) & (numbers[:-1] != numbers[1:]))
+        if len(again):
+            at = again[np.argmin(numbers[again])]
+            raise BadResponse(
+                f"pages {numbers[at]} and {numbers[at + 1]} hold the same record, as do "
+                f"{len(again) - 1} others: pages overlap, or shifted while they were read",
+                fix="declare primary_key, so that each record is kept once; or duplicates: keep, "
+                "if different records may look the same",
+            )
 
 
 def _hashable(batch: pa.RecordBatch) -> Any:

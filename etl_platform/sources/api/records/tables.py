@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from etl_platform.core.errors import ConfigError
 from etl_platform.sources.api.incremental import Largest
-from etl_platform.sources.api.records.decoding import decode
-from etl_platform.sources.api.records.inferring import DigitsNeeded, columns_from
 from etl_platform.sources.api.records.nesting import ChildTable, children, exploded, is_child
-from etl_platform.sources.api.records.repeated import kept_by_key, refuse_repeated
+from etl_platform.sources.api.records.repeated import kept_by_key
 from etl_platform.sources.api.records.store import RecordStore
-from etl_platform.sources.stream.formats.columns import Column, columns_of
+from etl_platform.sources.stream.formats.columns import Column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +69,7 @@ class Layout:
     cursor: str | None
 
     @classmethod
-    def of(cls, store: RecordStore, resource: ResourceOptions, known: pa.Schema | None) -> Layout:
+    def of(cls, store: RecordStore, resource: ResourceOptions) -> Layout:
         """Find columns, repeated records and the largest cursor.
 
         Raises:
@@ -79,12 +77,12 @@ class Layout:
             BadResponse: pages repeat records, and nothing identifies those.
             ConfigError: the key or the cursor is none of the columns.
         """
-        columns, untyped = _columns(store, resource, known)
+        columns, untyped = store.columns()
         key = tuple(resource.primary_key)
         if store.records == 0:
             return cls(store, columns, untyped, key, resource.nested == "explode", None, 0, None)
-        if not key and resource.duplicates == "refuse":
-            refuse_repeated(store.each_page())
+        if store.hashes is not None:
+            store.hashes.check()
         largest = None
         wanted = list(_named(columns, key, "primary_key"))
         if resource.incremental is not None:
@@ -93,7 +91,7 @@ class Layout:
             wanted += [] if cursor in wanted else [cursor]
 
         def keys() -> Iterator[pa.RecordBatch]:
-            for batch in _decoded(store, tuple(wanted)):
+            for batch in store.batches(tuple(wanted)):
                 if largest is not None and resource.incremental is not None:
                     largest.add(batch.column(resource.incremental.cursor))
                 yield batch.select(list(key))
@@ -145,19 +143,12 @@ class Layout:
         elif self.explode:
             columns = tuple(one for one in columns if not is_child(one.type))
         first = 0
-        for batch in _decoded(self.store, columns):
+        for batch in self.store.batches(columns):
             rows = batch.num_rows
             if self.kept is not None:
                 batch = batch.filter(pa.array(self.kept[first : first + rows]))
             yield batch
             first += rows
-
-
-def _decoded(store: RecordStore, columns: tuple[Column, ...]) -> Iterator[pa.RecordBatch]:
-    first = 1
-    for records in store.chunks():
-        yield decode(records, columns, first)
-        first += len(records)
 
 
 def _named(columns: tuple[Column, ...], names: tuple[str, ...], option: str) -> Iterator[Column]:
@@ -168,15 +159,3 @@ def _named(columns: tuple[Column, ...], names: tuple[str, ...], option: str) -> 
                 f"{option}: {name!r} is none of the columns", valid=", ".join(by_name)
             )
         yield by_name[name]
-
-
-def _columns(
-    store: RecordStore, resource: ResourceOptions, known: pa.Schema | None
-) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    if resource.columns is not None:
-        return columns_of(resource.columns), ()
-    declared = columns_of(resource.types) if resource.types else ()
-    try:
-        return columns_from(store.shape(), declared, known)
-    except DigitsNeeded:
-        return columns_from(store.shape(exactly=True), declared, known)
