@@ -25,31 +25,24 @@ if TYPE_CHECKING:
 
 _WINDOW = re.compile(r"\{window\.(start|end)\}")
 _PARENT = re.compile(r"\{parent\.(\w+)")
-_NOT_MODIFIED = 304
 _BATCH_ROWS = 10_000
 
 
 @dataclass
 class Counting:
-    """A transport that notes what its answers took, and what the last one carried."""
+    """A transport that notes what its answers took."""
 
     inner: Transport
-    answers: int = 0
     retries: int = 0
     waited_s: float = 0.0
-    unchanged: bool = False
-    last: Mapping[str, str] = field(default_factory=dict[str, str])
     _lock: Lock = field(default_factory=Lock)
 
     def send(self, request: ApiRequest) -> ApiResponse:
         """See :class:`~etl_platform.sources.api.messages.Transport`."""
         found = self.inner.send(request)
         with self._lock:
-            self.answers += 1
             self.retries += found.retries
             self.waited_s += found.waited_s
-            self.unchanged = found.status == _NOT_MODIFIED
-            self.last = found.headers
         return found
 
     def close(self) -> None:
@@ -74,13 +67,11 @@ def asking(
     transport: Transport,
     base_url: str,
     window: tuple[dt.datetime, dt.datetime] | None,
-    headers: Mapping[str, str],
 ) -> Asking:
     """Prepare what is declared for one run.
 
     Args:
         window: the run's period; its bounds are written into the requests.
-        headers: of this run alone.
     """
     from etl_platform.sources.api.graphql.reading import GraphQLReader
     from etl_platform.sources.api.records.reading import JsonReader
@@ -98,8 +89,6 @@ def asking(
         }
         places = ("path", "params", "headers", "body")
         said |= {name: _filled(said[name], bounds) for name in places if name in said}
-    if headers:
-        said["headers"] = {**said.get("headers", {}), **headers}
     resource = ResourceOptions.model_validate(said)
     plain = JsonReader(resource.select, resource.response_schema)
     if options.graphql is not None:

@@ -32,9 +32,8 @@ if TYPE_CHECKING:
 FULL_REFRESH = "full_refresh"
 CURSOR_NOTE = "api:cursor"
 """Annotation of a commit: the largest cursor until then, as the API writes it."""
-_VALIDATORS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
-"""What an answer is known by later (RFC 9110, section 13.1), and what asks with it."""
-_NOTE = "api:"
+VALIDATOR_NOTE = "api:validator"
+"""Annotation of a commit: what tells the API which answer the rows are from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +79,16 @@ class ApiTable:
         lake = resource.lake()
         api = cast("ApiResource", getattr(context.resources, self.api_key))
         transport = Counting(api.transport())
-        ask = asking(
-            self.options,
-            transport,
-            api.options().base_url,
-            _window(context),
-            self._validators(lake),
-        )
+        ask = asking(self.options, transport, api.options().base_url, _window(context))
         declared: ResourceOptions = ask.resource
         everything = _config(context, FULL_REFRESH)
         since: Scalar | None = None
         if declared.incremental is not None:
-            mark = None if everything else lake.annotation(self.table, CURSOR_NOTE)
-            since = begin(declared.incremental, mark)
+            since = begin(declared.incremental, self._note(lake, CURSOR_NOTE, everything))
         policy = self._policy(context, everything=everything)
         spool = Spool.open(
             Path(lake.settings.temp_dir) / "apis",
-            self._spool_name(context),
+            self._spool_name(context, lake),
             max_age_s=self.resume_s,
         )
         with extract(
@@ -106,11 +98,12 @@ class ApiTable:
             since=since,
             known=policy.known(lake),
             spool=spool,
+            validator=self._note(lake, VALIDATOR_NOTE, everything),
             reader=ask.reader,
             requests=ask.requests,
         ) as found:
             extra = extraction_metadata(found, transport, ask, since)
-            if transport.unchanged and not found.records:
+            if found.unchanged:
                 yield from self._nothing(context, "not modified since the last load", extra)
             else:
                 check_children(self.table, self.children, found)
@@ -120,9 +113,7 @@ class ApiTable:
                     mode = "upsert"
                 for child in self.children:
                     yield from child.publish(context, resource, found, mode, self._batch(context))
-                yield from self._own(
-                    context, resource, found, policy, mode, since, transport, extra
-                )
+                yield from self._own(context, resource, found, policy, mode, since, extra)
             found.discard()
 
     def _own(
@@ -133,7 +124,6 @@ class ApiTable:
         policy: ColumnPolicy,
         mode: str,
         since: Scalar | None,
-        transport: Counting,
         extra: Mapping[str, dg.MetadataValue],
     ) -> Iterator[Event]:
         lake, own = resource.lake(), found.tables[0]
@@ -149,7 +139,7 @@ class ApiTable:
                 context,
                 mode,
                 since,
-                notes=self._notes(found, transport),
+                notes=self._notes(found),
                 apart=apart,
                 extra={**extra, **drift_entry(drift)},
                 columns=tuple(own.schema.names),
@@ -215,24 +205,13 @@ class ApiTable:
             constants={} if partition is None else {PARTITION_COLUMN: partition},
         )
 
-    def _notes(self, found: Extraction, transport: Counting) -> dict[str, str]:
+    def _notes(self, found: Extraction) -> dict[str, str]:
         notes: dict[str, str] = {}
         if self.options.incremental and found.cursor is not None:
             notes[CURSOR_NOTE] = found.cursor
-        if self.options.conditional and found.pages == transport.answers == 1:
-            notes |= {
-                _NOTE + name: transport.last[name] for name in _VALIDATORS if name in transport.last
-            }
+        if found.validator is not None:
+            notes[VALIDATOR_NOTE] = found.validator
         return notes
-
-    def _validators(self, lake: Lake) -> dict[str, str]:
-        """Headers by which the API can tell whether anything changed."""
-        if not self.options.conditional or not lake.exists(self.table):
-            return {}
-        found = {
-            header: lake.annotation(self.table, _NOTE + n) for n, header in _VALIDATORS.items()
-        }
-        return {header: text for header, text in found.items() if text}
 
     def _nothing(
         self, context: dg.AssetExecutionContext, why: str, extra: Mapping[str, dg.MetadataValue]
@@ -250,9 +229,19 @@ class ApiTable:
     def _batch(self, context: dg.AssetExecutionContext) -> str:
         return batch_of(context.run, context.partition_key if context.has_partition_key else None)
 
-    def _spool_name(self, context: dg.AssetExecutionContext) -> str:
-        partition = context.partition_key if context.has_partition_key else ""
-        return f"{self.source_name}/{self.table}/{partition}"
+    def _note(self, lake: Lake, name: str, everything: bool) -> str | None:
+        """What the last commit said; nothing where all is asked for, or of one period."""
+        if everything or self.options.partition is not None:
+            return None
+        return lake.annotation(self.table, name)
+
+    def _spool_name(self, context: dg.AssetExecutionContext, lake: Lake) -> str:
+        if context.has_partition_key:
+            return f"{self.source_name}/{self.table}/{context.partition_key}"
+        # Pages that were published are not taken for those of the next version, when the process
+        # was killed before it could remove them.
+        after = lake.version(self.table) if lake.exists(self.table) else None
+        return f"{self.source_name}/{self.table}/after version {after}"
 
 
 def _window(context: dg.AssetExecutionContext) -> tuple[datetime, datetime] | None:

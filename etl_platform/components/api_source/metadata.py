@@ -33,6 +33,8 @@ def extraction_metadata(
         told["pagination"] = value.text(f"{scheme}: {found.pagination.why}")
     if found.duplicates:
         told["duplicate_records"] = value.int(found.duplicates)
+    if found.one_by_one:
+        told["pages_shifted"] = value.text("read again, one by one")
     if since is not None:
         told["read_since"] = value.text(str(since))
     if found.untyped:

@@ -14,7 +14,7 @@ from etl_platform.core.errors import ConfigError, EtlError
 
 _REQUEST = (
     "path", "method", "params", "headers", "body", "repeatable", "select", "primary_key",
-    "duplicates", "columns", "types", "nested", "pagination", "parent", "incremental",
+    "duplicates", "columns", "types", "json_text", "nested", "pagination", "parent", "incremental",
     "response_schema", "conditional", "concurrency",
 )  # fmt: skip
 """The options that make a :class:`~etl_platform.sources.api.resources.ResourceOptions`."""
@@ -92,6 +92,10 @@ class ApiTableOptions(AssetOptions):
     )
     types: dict[str, Any] | None = Field(
         default=None, description="Types of some columns where the others are found."
+    )
+    json_text: list[str] | None = Field(
+        default=None,
+        description="Fields kept as the text of their JSON: now of one kind, now of another.",
     )
     nested: str | None = Field(
         default=None,
