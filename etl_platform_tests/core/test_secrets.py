@@ -13,7 +13,13 @@ from urllib.parse import quote, quote_plus
 import boto3
 import pytest
 
-from etl_platform.core.errors import ConfigError, PermanentError, SecretError, TransientError
+from etl_platform.core.errors import (
+    ConfigError,
+    EtlError,
+    PermanentError,
+    SecretError,
+    TransientError,
+)
 from etl_platform.core.secrets import (
     SecretRef,
     check_no_literal_secret,
@@ -24,6 +30,10 @@ from etl_platform.core.secrets import (
     use_client,
 )
 from etl_platform.resources import SecretsResource
+from etl_platform.sources.api.options import ConnectionOptions
+from etl_platform.sources.api.resources import ResourceOptions
+from etl_platform.sources.stream.brokers import open_stream
+from etl_platform.sources.stream.formats.avro.registry import RegistryOptions
 from etl_platform_tests.servers.aws import AwsServer
 
 SECRET = "s3cr3t-Hunter2"
@@ -200,6 +210,60 @@ def test_a_literal_password_in_a_url_is_refused_and_not_shown(url):
     assert SECRET not in str(caught.value)
     with pytest.raises(ConfigError):
         reference_or_literal(url)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"headers": {"X-Auth-Token": SECRET}},
+        {"headers": {"Authorization": f"Bearer {SECRET}"}},
+        {"base_url": f"https://etl:{SECRET}@api.example.com"},
+        {"auth": {"type": "bearer", "token": SECRET}},
+        {"auth": {"type": "basic", "username": "etl", "password": SECRET}},
+        {"auth": {"type": "custom", "class": "m:C", "options": {"api_key": SECRET}}},
+        {
+            "auth": {
+                "type": "oauth2_client_credentials",
+                "token_url": "https://a.example.com",
+                "client_id": "etl",
+                "client_secret": "env://A",
+                "parameters": {"password": SECRET},
+            }
+        },
+    ],
+)
+def test_a_literal_credential_of_an_api_is_refused_with_the_fix(given):
+    with pytest.raises(EtlError, match=r"env://|auth:|reference") as caught:
+        ConnectionOptions.model_validate({"base_url": "https://api.example.com", **given})
+    assert SECRET not in str(caught.value)
+
+
+def test_parameters_of_an_api_hold_templates_and_words_but_no_credentials():
+    params = {"page_token": "{cursor}", "api_key": "env://A", "token": "{cursor}", "state": "open"}
+    assert ResourceOptions(path="/orders", params=params).params == params
+    with pytest.raises(ConfigError, match="params: api_key is a credential") as caught:
+        ResourceOptions(path="/orders", params={"api_key": SECRET})
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "security",
+    [
+        {"sasl": {"username": "etl", "password": SECRET}},
+        {"tls": {"key": f"-----BEGIN PRIVATE KEY-----{SECRET}"}},
+        {"tls": {"key_password": SECRET}},
+    ],
+)
+def test_a_literal_credential_of_a_broker_or_registry_is_refused(security):
+    with pytest.raises(SecretError, match="env://") as caught:
+        open_stream("kafka", {"bootstrap_servers": "b:9092", "security": security}, "clicks")
+    assert SECRET not in str(caught.value)
+    with pytest.raises(ConfigError, match="env://"):
+        open_stream("kafka", {"bootstrap_servers": f"etl:{SECRET}@b:9092"}, "clicks")
+    with pytest.raises(SecretError, match="env://"):
+        open_stream("kinesis", {"access_key_id": "A", "secret_access_key": SECRET}, "clicks")
+    with pytest.raises(SecretError, match="env://"):
+        RegistryOptions.model_validate({"url": "http://r", "token": SECRET})
 
 
 def test_what_was_resolved_is_hidden_in_errors_logs_and_tracebacks(monkeypatch, caplog):

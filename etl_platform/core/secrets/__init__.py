@@ -15,7 +15,11 @@ from __future__ import annotations
 
 from etl_platform.core.redaction import HIDDEN, hide, redact, remember
 from etl_platform.core.secrets.aws import SecretsClient, use_client
-from etl_platform.core.secrets.literals import check_no_literal_secret, reference_or_literal
+from etl_platform.core.secrets.literals import (
+    check_no_literal_credentials,
+    check_no_literal_secret,
+    reference_or_literal,
+)
 from etl_platform.core.secrets.references import (
     SecretRef,
     SecretReference,
@@ -30,6 +34,7 @@ __all__ = [
     "SecretReference",
     "SecretScheme",
     "SecretsClient",
+    "check_no_literal_credentials",
     "check_no_literal_secret",
     "hide",
     "is_reference",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.redaction import HIDDEN, redact
@@ -10,6 +11,32 @@ from etl_platform.core.secrets.aws import SecretsClient
 from etl_platform.core.secrets.references import SYNTAX, is_reference
 from etl_platform.core.secrets.resolving import resolve
 
+_CREDENTIALS = frozenset(
+    {
+        "access-key",
+        "access-token",
+        "api-key",
+        "apikey",
+        "auth-token",
+        "authorization",
+        "client-assertion",
+        "client-secret",
+        "cookie",
+        "passwd",
+        "password",
+        "private-key",
+        "proxy-authorization",
+        "refresh-token",
+        "secret",
+        "secret-access-key",
+        "secret-key",
+        "subscription-key",
+        "token",
+        "x-access-token",
+        "x-api-key",
+        "x-auth-token",
+    }
+)
 # `user:password@host` without a scheme, as addresses of brokers and proxies are written.
 _BARE_PASSWORD = re.compile(r"(^|,)\s*[^\s:/@,]+:[^\s@,]+@")
 
@@ -25,6 +52,25 @@ def reference_or_literal(text: str, aws: SecretsClient | None = None) -> str:
         return resolve(text, aws)
     check_no_literal_secret(text)
     return text
+
+
+def check_no_literal_credentials(given: Mapping[str, object], where: str, fix: str) -> None:
+    """Refuse parameters or headers of a definition whose name says that their text is a secret.
+
+    References pass, and templates, whose ``{...}`` is filled in later.
+
+    Args:
+        where: what they are, for the message: ``headers``.
+        fix: where the secret belongs.
+
+    Raises:
+        ConfigError: with the name; the text is not repeated.
+    """
+    for name, value in given.items():
+        if not isinstance(value, str) or not value or "{" in value or is_reference(value):
+            continue
+        if name.lower().replace("_", "-") in _CREDENTIALS:
+            raise ConfigError(f"{where}: {name} is a credential in clear text", fix=fix)
 
 
 def check_no_literal_secret(url: str) -> None:

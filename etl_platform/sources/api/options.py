@@ -8,14 +8,18 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from etl_platform.core.errors import ConfigError
-from etl_platform.core.secrets import SecretReference, check_no_literal_secret
+from etl_platform.core.secrets import (
+    SecretReference,
+    check_no_literal_credentials,
+    check_no_literal_secret,
+)
 
 _HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+")]
 _Claim = str | int | bool | list[str]
 _SIGNED_BY = Literal[
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"
 ]
-_CREDENTIAL_HEADERS = {"authorization", "proxy-authorization", "cookie", "x-api-key"}
+_FIX = "write auth: with a reference to the secret"
 
 
 class _Options(BaseModel):
@@ -84,6 +88,12 @@ class _OAuth2(_Options):
     parameters: dict[str, str] = Field(default_factory=dict[str, str])
     """Other fields of the token request: ``audience``, ``resource``, ..."""
 
+    @field_validator("parameters")
+    @classmethod
+    def _no_credentials(cls, given: dict[str, str]) -> dict[str, str]:
+        check_no_literal_credentials(given, "parameters", _FIX)
+        return given
+
     @field_validator("token_url")
     @classmethod
     def _no_secret(cls, value: str) -> str:
@@ -143,6 +153,12 @@ class CustomAuth(_Options):
     type: Literal["custom"] = "custom"
     class_: str = Field(alias="class", pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     options: dict[str, str] = Field(default_factory=dict[str, str])
+
+    @field_validator("options")
+    @classmethod
+    def _no_credentials(cls, given: dict[str, str]) -> dict[str, str]:
+        check_no_literal_credentials(given, "options", "write a reference, and resolve it there")
+        return given
 
 
 AuthOptions = Annotated[
@@ -209,7 +225,7 @@ class ConnectionOptions(_Options):
         verify: true, or the file of the authorities (PEM) that sign the server's certificate.
     """
 
-    base_url: _HttpUrl
+    base_url: str = Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")
     headers: dict[str, str] = Field(default_factory=dict[str, str])
     auth: AuthOptions | None = None
     limits: LimitOptions = LimitOptions()
@@ -237,11 +253,5 @@ class ConnectionOptions(_Options):
             raise ConfigError(
                 "base_url holds a user", fix="write auth: {type: basic, username: ..., ...}"
             )
-        for name in self.headers:
-            if name.lower() in _CREDENTIAL_HEADERS:
-                raise ConfigError(
-                    f"the header {name} is a credential in clear text",
-                    valid="headers without secrets",
-                    fix="write auth: with a reference to the secret",
-                )
+        check_no_literal_credentials(self.headers, "headers", _FIX)
         return self

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from etl_platform.core.secrets import check_no_literal_credentials
 from etl_platform.sources.api.pagination import Pagination
 from etl_platform.sources.api.records.paths import checked_path
 from etl_platform.sources.stream.formats.columns import ColumnDeclaration
@@ -21,7 +22,7 @@ JsonPathText = Annotated[str, AfterValidator(checked_path)]
 
 
 class _Options(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ParentOptions(_Options):
@@ -126,6 +127,8 @@ class ResourceOptions(_Options):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        for where, given in (("params", self.params), ("headers", self.headers)):
+            check_no_literal_credentials(given, where, "write auth: of the connection")
         if self.columns is not None and self.types:
             raise ValueError("columns names all types already: leave out types")
         if self.columns is not None and not self.columns:
