@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from etl_platform.monitoring.status import AuditSummary, State, TableStatus
-    from etl_platform.monitoring.streams import StreamStatus
+    from etl_platform.monitoring.streams import StreamStatus, WindowStatus
 
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -39,7 +39,9 @@ def status(as_json: Json = False) -> None:
         print_json([{**asdict(one), "state": one.state.value} for one in found])
     else:
         _show(found, platform.settings.lake_uri)
-        _show_streams([one.stream for one in found if one.stream is not None])
+        streams = [one.stream for one in found if one.stream is not None]
+        _show_streams(streams)
+        _show_windows([window for one in streams for window in one.windows])
 
 
 def _show(found: tuple[TableStatus, ...], lake_uri: str) -> None:
@@ -103,6 +105,30 @@ def _show_streams(found: list[StreamStatus]) -> None:
                 one.dead_letters or None,
                 age((datetime.now(UTC) - one.seen_at).total_seconds()),
                 one.error or one.note,
+            )
+            for one in found
+        ],
+    )
+
+
+def _show_windows(found: list[WindowStatus]) -> None:
+    from etl_platform.cli.printing import age, print_table
+
+    if not found:
+        return
+    print_table(
+        [
+            ("window", "left"),
+            ("watermark", "left"),
+            ("behind now", "right"),
+            ("batches to come", "right"),
+        ],
+        [
+            (
+                one.table,
+                None if one.watermark is None else f"{one.watermark:%Y-%m-%d %H:%M:%S}",
+                None if one.delay_s is None else age(max(0.0, one.delay_s)),
+                one.waiting or None,
             )
             for one in found
         ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,30 @@ from etl_platform.sources.stream.progress import (
     partition_lags,
 )
 from etl_platform.sources.stream.ranges import from_json
+from etl_platform.transforms.windows.reached import REACHED, Reached
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from etl_platform.lakehouse import Lake
     from etl_platform.metastore import Metastore, StreamBatchRecord, StreamLog
+
+
+@dataclass(frozen=True, slots=True)
+class WindowStatus:
+    """The results of one window, as they were computed last.
+
+    Attributes:
+        table: the results.
+        watermark: how far event time had come; None before the first event.
+        delay_s: how far that is behind now, seconds.
+        waiting: published batches that are not in the results yet.
+    """
+
+    table: str
+    watermark: datetime | None
+    delay_s: float | None
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +56,7 @@ class StreamStatus:
         note: what people have to know of the newest batch.
         seen_at: when the broker answered last.
         error: why it did not since.
+        windows: those over its events.
     """
 
     stream: str
@@ -51,6 +70,7 @@ class StreamStatus:
     note: str | None
     seen_at: datetime
     error: str | None
+    windows: tuple[WindowStatus, ...] = ()
 
 
 def stream_statuses(
@@ -65,8 +85,35 @@ def stream_statuses(
         held = lake.snapshot(letters).rows if lake.exists(letters) else 0
         status = stream_status(metastore.streams, state.stream, now, held)
         if status is not None:
-            found.append(status)
+            windows = window_statuses(lake, metastore.streams, state.stream, now)
+            found.append(replace(status, windows=windows))
     return tuple(found)
+
+
+def window_statuses(
+    lake: Lake, log: StreamLog, stream: str, now: datetime | None = None
+) -> tuple[WindowStatus, ...]:
+    """The windows over a stream whose results were ever computed, by name."""
+    from etl_platform.core.names import TableName
+
+    moment, schema = now or datetime.now(UTC), TableName.parse(stream).schema
+    batches = [one.number for one in log.partitions(stream) if one.finished_at is not None]
+    found: list[WindowStatus] = []
+    for results in (info.name for info in lake.tables() if info.name.schema == schema):
+        note = lake.annotation(results, REACHED)
+        reached = None if note is None else Reached.from_json(note)
+        if reached is None or reached.stream != stream:
+            continue
+        delay = None if reached.watermark is None else moment - reached.watermark
+        found.append(
+            WindowStatus(
+                table=results.sql,
+                watermark=reached.watermark,
+                delay_s=None if delay is None else delay.total_seconds(),
+                waiting=sum(1 for number in batches if number > reached.through),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: one.table))
 
 
 def stream_status(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from etl_platform.cli.app import app
 from etl_platform.components.stream_source.compacting import Compactor
 from etl_platform.components.stream_source.missing import ATTEMPTS, WINDOW_TAG, Missing, missing
 from etl_platform.components.stream_source.options import Compaction, Looking
@@ -17,6 +20,8 @@ from etl_platform.components.stream_source.window_options import WindowOptions
 from etl_platform.components.stream_source.windows import WindowAssets
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
+from etl_platform.metastore import Metastore
+from etl_platform.monitoring.streams import WindowStatus, window_statuses
 from etl_platform_tests.components.conftest import Project
 from etl_platform_tests.components.streams import TABLE, Feed, failures
 from etl_platform_tests.servers.kafka import KafkaServer, Message
@@ -77,7 +82,16 @@ def test_a_batch_is_aggregated_in_its_own_run_and_results_follow_what_is_aggrega
     (told,) = run(feed, OUTCOME).asset_materializations_for_node("shop__per_minute")
     assert told.metadata["batches"].value == 2
     assert told.metadata["watermark"].value == (BASE + timedelta(seconds=188)).timestamp()
+    delay = told.metadata["watermark_delay_seconds"].value
+    assert isinstance(delay, float)
     lake = feed.project.lake
+    metastore = Metastore.open(lake.settings.metastore_url)
+    moment = BASE + timedelta(seconds=200)
+    assert window_statuses(lake, metastore.streams, TABLE.sql, moment) == (
+        WindowStatus(RESULTS.sql, BASE + timedelta(seconds=188), delay_s=12.0, waiting=0),
+    )
+    shown = CliRunner().invoke(app, ["status"])
+    assert re.search(rf"{RESULTS.sql} +2026-01-01 00:03:08", shown.output), shown.output
     before = lake.checksum(RESULTS)
     assert lake.info(RESULTS).rows == 6
     compactor = Compactor(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 import dagster as dg
@@ -17,6 +18,7 @@ from etl_platform.components.stream_source.options import Looking
 from etl_platform.components.stream_source.window_options import WindowOptions
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
+from etl_platform.metastore.records import now
 from etl_platform.publishing.publish import Publication, publish
 from etl_platform.resources import LakeResource
 
@@ -214,7 +216,7 @@ class WindowAssets:
                 extra={
                     "late_rows": value.int(late),
                     "batches": value.int(found.through + 1),
-                    **({} if moment is None else {"watermark": value.timestamp(moment)}),
+                    **({} if moment is None else _watermark(moment)),
                 },
             )
             yield from publish(context, resource, found.relation, publication)
@@ -231,6 +233,14 @@ class WindowAssets:
         from etl_platform.lakehouse import Origin
 
         return Origin(versions)
+
+
+def _watermark(moment: datetime) -> dict[str, dg.MetadataValue]:
+    delay = (now() - moment).total_seconds()
+    return {
+        "watermark": dg.MetadataValue.timestamp(moment),
+        "watermark_delay_seconds": dg.MetadataValue.float(round(delay, 1)),
+    }
 
 
 def windows_of(declared: StreamTable) -> list[WindowAssets]:

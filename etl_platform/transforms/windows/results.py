@@ -19,6 +19,7 @@ from etl_platform.transforms.windows.merge import results_sql
 from etl_platform.transforms.windows.numbering import NUMBER, numbered_sql
 from etl_platform.transforms.windows.panes import AFTER, BATCH
 from etl_platform.transforms.windows.progress import Finished, finished
+from etl_platform.transforms.windows.reached import REACHED, Reached
 from etl_platform.transforms.windows.spec import micros
 from etl_platform.transforms.windows.watermark import WatermarkRule, Watermarks, watermarks
 
@@ -102,7 +103,8 @@ class ResultWork:
     @property
     def notes(self) -> dict[str, str]:
         """Annotations for the commit of the results."""
-        return {LATE_THROUGH: f"{self._rules}:{self.through}"}
+        reached = Reached(self.work.window.stream.sql, self.through, self.watermark)
+        return {LATE_THROUGH: f"{self._rules}:{self.through}", REACHED: reached.to_json()}
 
     @property
     def _rules(self) -> str:
