@@ -81,9 +81,13 @@ class RequestTemplate:
                     f"path {self._resource.path!r}: there is no value for {place[0]}",
                     fix="leave out parents that have none, or name another field",
                 )
-            # One segment each: "../" in a record leads nowhere.
-            return quote("%2E" * len(text) if text in (".", "..") else text, safe="%"
-                         if text in (".", "..") else "")  # fmt: skip
+            if text in (".", ".."):
+                raise ConfigError(
+                    f"path {self._resource.path!r}: {place[0]} is {text!r}, which leads to another "
+                    "path",
+                    fix="leave out such parents, or name another field",
+                )
+            return quote(text, safe="")  # one segment, whatever it holds
 
         return _PLACE.sub(fill, self._resource.path)
 
