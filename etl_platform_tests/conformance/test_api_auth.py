@@ -374,6 +374,11 @@ def test_links_that_repeat_the_key_come_back_without_it_and_work(http_server: Ht
         assert "API" not in answer.headers["link"]
         followed = answer.headers["link"].partition(">")[0].removeprefix("<")
         assert transport.send(ApiRequest(followed)).status == 200
+        away = followed.replace(http_server.address, "http://127.0.0.1:9").replace(
+            "%2A%2A%2A", "a+key%20of the API %26 more"
+        )
+        with pytest.raises(ApiRefused, match="with the credential in it"):
+            transport.send(ApiRequest(away))
     assert list(http_server.requests[-1].query) == ["page", "key"]
 
 

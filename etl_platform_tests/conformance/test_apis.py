@@ -381,7 +381,7 @@ def test_records_come_once_and_budgets_hold_for_many_seeds(
         server.most_at_once = 0
         server.schedule = Schedule(0.3, (*BROKEN, *PUT_OFF), seed=seed, in_a_row=3)
         server.pages["items"] = Pages(records(1000), page_size=10)
-        limits = {"per_second": 20 + seed * 4, "per_minute": 150, "concurrent": 2 + seed % 9}
+        limits = {"per_second": 20 + seed * 4, "per_minute": 100, "concurrent": 2 + seed % 9}
         if seed:  # a minute's budget is for the first only
             limits.pop("per_minute")
         found = asked_by_processes(server, limits, tmp_path / str(seed), pages=100)

@@ -20,7 +20,7 @@ from etl_platform.sources.api.transport.auth import Authentication, Credentials
 from etl_platform.sources.api.transport.circuit import Circuit
 from etl_platform.sources.api.transport.limits.told import Told, told_by
 from etl_platform.sources.api.transport.passage import Passage
-from etl_platform.sources.api.transport.redirects import is_redirect, redirected
+from etl_platform.sources.api.transport.redirects import carries, is_redirect, redirected
 from etl_platform.sources.api.transport.retries import (
     BUSY,
     PUT_OFF,
@@ -60,6 +60,7 @@ class HttpTransport:
         self._circuit = Circuit(name, options.retry.circuit_failures, options.retry.circuit_open_s)
         self._base = options.base_url.rstrip("/")
         self._home = passage.home
+        self._secrets: tuple[str, ...] = ()
         self._headers = {"user-agent": _AGENT, "accept": _ACCEPT} | {
             key.lower(): value for key, value in options.headers.items()
         }
@@ -96,6 +97,11 @@ class HttpTransport:
         self, target: Target, method: str, request: ApiRequest, body: bytes | None, trial: Trial
     ) -> tuple[Answer, Credentials]:
         if target.origin != self._home:
+            if carries(target.url, self._secrets):
+                raise ApiRefused(
+                    f"a link of the API leads to {target.origin} with the credential in it",
+                    fix=f"if {target.origin} is the API's own server, write it as base_url",
+                )
             nobody = Credentials()
             return self._exchange(target, method, request, body, nobody, trial), nobody
         with self._passage.place() as waited_s:
@@ -114,9 +120,11 @@ class HttpTransport:
 
     def _credentials(self) -> Credentials:
         try:
-            return self._auth.credentials()
+            credentials = self._auth.credentials()
         except ApiUnavailable as error:  # of the server that gives tokens
             raise Again(error) from None
+        self._secrets = credentials.secrets
+        return credentials
 
     def _renewed(self, refused: Credentials) -> Credentials | None:
         try:
@@ -166,7 +174,8 @@ class HttpTransport:
         if status >= 400 and not spoken:
             raise self._failure(answer, where, credentials, trial, repeatable=repeatable)
         try:
-            check_answer(answer, self._accept(request), where)
+            if request.method.upper() != "HEAD":
+                check_answer(answer, self._accept(request), where)
         except BadResponse as error:
             if repeatable:
                 raise Again(error) from None

@@ -35,13 +35,11 @@ def redirected(
         location = location.encode("latin-1").decode()
     new = target_of(urljoin(target.url, location))
     elsewhere = new.origin != target.origin
-    if elsewhere:
-        plain = unquote_plus(location)
-        if any(secret and (secret in location or secret in plain) for secret in secrets):
-            raise ApiRefused(
-                f"{target.shown} redirects to {new.origin} with the credential in the address",
-                fix=f"if {new.origin} is the API's own server, write it as base_url",
-            )
+    if elsewhere and carries(location, secrets):
+        raise ApiRefused(
+            f"{target.shown} redirects to {new.origin} with the credential in the address",
+            fix=f"if {new.origin} is the API's own server, write it as base_url",
+        )
     if answer.status == _SEE_OTHER:
         return new, "GET" if method != "HEAD" else method, None
     if method in _SAFE:
@@ -52,3 +50,9 @@ def redirected(
             fix="write the new address in the definition if it is to be trusted",
         )
     return new, method, body
+
+
+def carries(url: str, secrets: Iterable[str]) -> bool:
+    """Whether a URL holds a credential, as it stands or quoted."""
+    plain = unquote_plus(url)
+    return any(secret and (secret in url or secret in plain) for secret in secrets)

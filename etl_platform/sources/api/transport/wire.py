@@ -129,11 +129,15 @@ class Wire:
             raise BrokenOff(
                 f"{where} did not answer completely within {self._timeout_s:g} s", sent=True
             ) from None
-        except (httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
-            # Their texts tell of bytes and states, not of headers.
-            raise BrokenOff(
-                f"{where} broke off: {error or type(error).__name__}", sent=True
-            ) from None
+        except httpcore.RemoteProtocolError as error:
+            # Other texts of h11 repeat what came, which may repeat what was sent.
+            text = str(error)
+            known = text.startswith(("peer closed connection", "Server disconnected"))
+            said = text if known else "what came is not HTTP"
+            raise BrokenOff(f"{where} broke off: {said}", sent=True) from None
+        except httpcore.NetworkError as error:
+            said = str(error) or type(error).__name__
+            raise BrokenOff(f"{where} broke off: {said}", sent=True) from None
         except httpcore.LocalProtocolError:
             # h11's text would show the header's value, which may be the credential.
             raise ApiRefused(
