@@ -21,9 +21,9 @@ from etl_platform_tests.servers.http_pages import Pages
 ONCE = RetryOptions(attempts=1)
 
 
-@pytest.fixture
-def transport(http_server: HttpServer) -> Iterator[Transport]:
-    opened = open_transport("api", ConnectionOptions(base_url=http_server.url(), retry=ONCE))
+@pytest.fixture(scope="module")
+def transport(_http_of_module: HttpServer) -> Iterator[Transport]:
+    opened = open_transport("api", ConnectionOptions(base_url=_http_of_module.url(), retry=ONCE))
     yield opened
     opened.close()
 

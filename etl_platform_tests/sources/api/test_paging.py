@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from etl_platform.core.errors import PermanentError, TransientError
 from etl_platform.sources.api.extraction import Extraction, extract
@@ -34,9 +36,9 @@ NUMBERED = ("page", "page, sized", "page, total", "offset", "offset, limited", "
 QUICK = RetryOptions(first_wait_s=0.01, longest_wait_s=0.05)
 
 
-@pytest.fixture
-def transport(http_server: HttpServer) -> Iterator[Transport]:
-    opened = open_transport("api", ConnectionOptions(base_url=http_server.url(), retry=QUICK))
+@pytest.fixture(scope="module")
+def transport(_http_of_module: HttpServer) -> Iterator[Transport]:
+    opened = open_transport("api", ConnectionOptions(base_url=_http_of_module.url(), retry=QUICK))
     yield opened
     opened.close()
 
@@ -63,18 +65,43 @@ def ids(found: Extraction) -> list[int]:
     return found.reader().read_all()["id"].to_pylist()
 
 
-@pytest.mark.parametrize("count", [1, SIZE, 3 * SIZE, 40])
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_every_record_comes_once_and_in_order(
-    http_server: HttpServer, transport: Transport, scheme: str, count: int
+    http_server: HttpServer, transport: Transport, scheme: str
 ) -> None:
-    http_server.pages["items"] = Pages(records(count), page_size=SIZE)
-    for concurrency in (1, 4):
-        options = resource(scheme, concurrency=concurrency)
-        with extract(transport, options) as found:
+    # Full pages and short ones at the end, one by one and several at a time.
+    for count, concurrency in ((1, 4), (SIZE, 1), (3 * SIZE, 4), (40, 1), (40, 4)):
+        http_server.pages["items"] = Pages(records(count), page_size=SIZE)
+        with extract(transport, resource(scheme, concurrency=concurrency)) as found:
             assert found.reader().read_all().to_pylist() == records(count)
             assert found.records == count
             assert found.duplicates == 0
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(NUMBERED), st.integers(0, 60), st.integers(1, 9), st.integers(0, 5),
+    st.none() | st.integers(1, 4),
+)  # fmt: skip
+def test_no_record_is_lost_or_doubled_whatever_moves(
+    http_server: HttpServer,
+    transport: Transport,
+    scheme: str,
+    count: int,
+    concurrency: int,
+    overlap: int,
+    grows_every: int | None,
+) -> None:
+    grows = grows_every if count else None
+    pages = Pages(records(count), page_size=SIZE, overlap=overlap, grows_every=grows)
+    http_server.pages["items"] = pages
+    with extract(transport, resource(scheme, concurrency=concurrency)) as found:
+        if not count:
+            assert found.records == 0
+            return
+        given_ids = ids(found)
+    assert set(given_ids) >= set(range(count))
+    assert len(set(given_ids)) == len(given_ids)
 
 
 @pytest.mark.parametrize("scheme", [*SCHEMES])

@@ -45,13 +45,18 @@ class Dying:
     def close(self) -> None: ...
 
 
-@pytest.fixture
-def transport(http_server: HttpServer) -> Iterator[Transport]:
-    records = [{"id": n, "text": f"{n} ü"} for n in range(PAGES * SIZE)]
-    http_server.pages["items"] = Pages(records, page_size=SIZE)
-    opened = open_transport("api", ConnectionOptions(base_url=http_server.url()))
+@pytest.fixture(scope="module")
+def _opened(_http_of_module: HttpServer) -> Iterator[Transport]:
+    opened = open_transport("api", ConnectionOptions(base_url=_http_of_module.url()))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def transport(http_server: HttpServer, _opened: Transport) -> Transport:
+    records = [{"id": n, "text": f"{n} ü"} for n in range(PAGES * SIZE)]
+    http_server.pages["items"] = Pages(records, page_size=SIZE)
+    return _opened
 
 
 def resource(scheme: str, **options: object) -> ResourceOptions:
