@@ -14,6 +14,7 @@ import pytest
 # Time is moved by moving the moment since which a schedule runs: there is no public way to do so.
 from dagster._core.scheduler.instigation import ScheduleInstigatorData, TickStatus
 
+from etl_platform.demo.weather import serving
 from etl_platform_tests.demo.working_copy import WorkingCopy
 
 MODULE = ("-m", "etl_platform.definitions")
@@ -23,6 +24,8 @@ SOURCES = {"nyc.airlines", "nyc.airports", "nyc.flights", "nyc.planes", "nyc.wea
 STREAMS = {"live.departures", "live.delays", "live.delays__partials"}
 ASSETS = SOURCES | {
     "nyc.diversions",
+    "weather.observations",
+    "weather.stations",
     "marts.carrier_performance",
     "marts.daily_operations",
     "marts.fleet_age",
@@ -64,7 +67,8 @@ def test_yaml_components_and_definitions_are_found_valid(copy: WorkingCopy) -> N
     assert "validated successfully" in copy.run("dg", "check", "yaml")
     listed = json.loads(copy.run("dg", "list", "components", "--json"))
     names = {entry["key"] for entry in listed["items"]}
-    assert {"etl_platform.DatabaseSourceComponent", "etl_platform.SqlModelsComponent"} <= names
+    kinds = {"ApiSource", "DatabaseSink", "DatabaseSource", "SqlModels", "StreamSource"}
+    assert {f"etl_platform.{kind}Component" for kind in kinds} <= names
     validated = copy.run("dagster", "definitions", "validate", *WORKSPACE)
     assert "All code locations passed validation" in validated
 
@@ -75,13 +79,18 @@ def test_every_asset_is_listed(copy: WorkingCopy) -> None:
     assert found == ASSETS | STREAMS
 
 
-def test_all_assets_are_materialised_by_one_command(copy: WorkingCopy) -> None:
+def test_all_assets_are_materialised_by_one_command(
+    copy: WorkingCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """But those of a stream: Dagster asks for the partition of an asset that has any."""
     before = published(copy)
-    copy.run(
-        *("dagster", "asset", "materialize", "--select", 'not group:"live"', *MODULE),
-        *("--config-json", json.dumps(IN_PROCESS)),
-    )
+    with serving() as weather:
+        monkeypatch.setenv("WEATHER_API", weather.url)
+        monkeypatch.setenv("WEATHER_SECRET", weather.secret)
+        copy.run(
+            *("dagster", "asset", "materialize", "--select", 'not group:"live"', *MODULE),
+            *("--config-json", json.dumps(IN_PROCESS)),
+        )
     after = published(copy)
     assert set(after) == ASSETS
     assert all(version > before.get(table, -1) for table, version in after.items())

@@ -22,6 +22,8 @@ ASSETS = {
     "nyc.flights": 329_174,
     "nyc.planes": 3_322,
     "nyc.weather": 26_114,
+    "weather.observations": 26_114,
+    "weather.stations": 3,
     "marts.carrier_performance": 16,
     "marts.daily_operations": 1_095,
     "marts.fleet_age": 73,
@@ -50,6 +52,9 @@ def test_the_demo_blocks_quarantines_and_warns_and_publishes_everything_in_the_e
     assert re.search(r"foreign_key_dest\s.*\b7,602\b.*quarantine", printed)
     assert re.search(r"foreign_key_tailnum\s.*\b50,094\b.*warn", printed)
     assert re.search(r"range_dep_delay\s.*\b1\b.*live\.departures__dead_letter", printed)
+    # 27 pages of observations and the stations, each asked for once.
+    assert re.search(r"28 pages of weather, 28 different ones, for \d+ tokens", printed)
+    assert re.search(r"26114\s+26114\s+0\b", printed)
     blocked = printed.index("nyc.airports: nothing was published")
     assert "Asia/Chongqing" in printed[blocked:]
     assert re.search(r"nyc\.airports\s.*\b1,458\b", printed[blocked:])
@@ -59,6 +64,7 @@ def test_the_demo_blocks_quarantines_and_warns_and_publishes_everything_in_the_e
     assert {name: held[name] for name in ASSETS} == ASSETS
     assert held["nyc.flights__quarantine"] == 7_602
     assert held["live.departures__dead_letter"] == 1
+    assert held["weather.observations__quarantine"] == 1
     unknown = platform.query(
         "SELECT count(*) FROM (FROM nyc.flights UNION ALL BY NAME FROM nyc.flights__quarantine) "
         "WHERE tailnum NOT IN (SELECT tailnum FROM nyc.planes)"
