@@ -3,20 +3,50 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from etl_platform.core.names import TableName
+
+if TYPE_CHECKING:
+    from etl_platform.lakehouse import Lake
+
 TOPIC = "departures"
+_TABLE = TableName("live", "departures")
 _MONTH = 1
 _ORIGINS = ("EWR", "JFK", "LGA")
 _TIMEOUT_S = 60
 
 
-def produce(servers: str) -> int:
-    """Make the topic, one partition for each airport, and fill it; returns the messages.
+def waiting(lake: Lake) -> pl.DataFrame:
+    """The departures that earlier demos have not brought into the lake, in their order.
+
+    Batches are loaded in order, so that what is there of an airport are its first departures,
+    dead letters among them.
+
+    Returns:
+        Columns index, origin and message (JSON).
+    """
+    there = {str(number): 0 for number in range(len(_ORIGINS))}
+    for table in (_TABLE, _TABLE.dead_letter):
+        if lake.exists(table):
+            rows = lake.scan(table).group_by("_source_partition").len().collect()
+            for number, count in rows.iter_rows():
+                there[number] += count
+    first = pl.col("index").rank("ordinal").over("origin")
+    held = pl.col("origin").replace_strict(
+        {origin: there[str(number)] for number, origin in enumerate(_ORIGINS)}
+    )
+    return _departures().filter(first > held)
+
+
+def produce(servers: str, departures: pl.DataFrame) -> None:
+    """Make the topic, one partition for each airport, and fill it.
 
     Args:
         servers: ``host:port`` of a broker that has no such topic.
+        departures: of :func:`waiting`.
     """
     from confluent_kafka import Producer
     from confluent_kafka.admin import (
@@ -27,7 +57,6 @@ def produce(servers: str) -> int:
     admin = AdminClient({"bootstrap.servers": servers})
     admin.create_topics([NewTopic(TOPIC, len(_ORIGINS), 1)])[TOPIC].result(_TIMEOUT_S)
     producer = Producer({"bootstrap.servers": servers, "linger.ms": 20})
-    departures = _departures()
     # Tansu takes the start of a partition's last batch for its end: the last ones come alone.
     last = departures.group_by("origin").tail(1)
     for part in (departures.join(last, on="index", how="anti"), last):
@@ -35,7 +64,6 @@ def produce(servers: str) -> int:
             number = _ORIGINS.index(origin)
             producer.produce(TOPIC, message.encode(), origin.encode(), partition=number)
         producer.flush(_TIMEOUT_S)
-    return departures.height
 
 
 def _departures() -> pl.DataFrame:
