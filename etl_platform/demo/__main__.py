@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from etl_platform.demo import broker, departures, report, source
+from etl_platform.demo import broker, departures, report, source, weather
 from etl_platform.demo.report import console
 from etl_platform.demo.runs import Loaded, materialize, replay
 from etl_platform.platform import Platform
@@ -31,6 +31,12 @@ _QUESTIONS = {
         "SELECT window_start::VARCHAR AS hour_utc, origin, departures, mean_delay_min, "
         "100 * late_share AS late_percent FROM live.delays "
         "ORDER BY late_share * departures DESC LIMIT 5"
+    ),
+    "Do the weather service and the database agree?": (
+        "SELECT count(*) AS hours, count(w.origin) AS in_both, "
+        "count(*) FILTER (w.temp != o.temp OR w.visib != o.visib) AS different "
+        "FROM weather.observations o LEFT JOIN nyc.weather w "
+        "ON w.origin = o.station AND w.time_hour = o.observed_at"
     ),
     "Which destinations wait in quarantine?": (
         "SELECT dest, count(*) AS flights, any_value(_rule) AS broken_rule "
@@ -67,7 +73,14 @@ def main() -> int:
         report.heading(
             2, f"Every table, in one run: dagster asset materialize --select '{_TABLES}'"
         )
-        first = materialize(instance, _TABLES, _LOGS / "first_run.log", _tell)
+        with weather.serving() as service:
+            console.print(f"  a weather service answers at {service.url}")
+            os.environ |= {"WEATHER_API": service.url, "WEATHER_SECRET": service.secret}
+            first = materialize(instance, _TABLES, _LOGS / "first_run.log", _tell)
+        console.print(
+            f"  {service.pages.total()} pages of weather, {len(service.pages)} different ones, for "
+            f"{len(service.tokens)} tokens; {service.refused} requests too many in their second"
+        )
         report.summary(first)
         for loaded in first.values():
             if loaded.error:
