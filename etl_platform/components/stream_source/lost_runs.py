@@ -7,7 +7,6 @@ without knowing which of them it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +19,10 @@ if TYPE_CHECKING:
 
 STREAM_TAG = "etl/stream"
 """Tag of the runs that a stream's sensor requests, by which unfinished ones are counted."""
+RESULTS_TAG = "etl/window_results"
+"""Tag of the runs that compute a window's results: of which window."""
 _PARTITION_TAG = "dagster/partition"
+_RUN_KEY = "dagster/run_key"
 _WAITING = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
 
 
@@ -56,27 +58,58 @@ def runs_of(
     late = moment - patience
     filters = dg.RunsFilter(tags={STREAM_TAG: stream}, statuses=list(NOT_FINISHED_STATUSES))
     at_work: list[dg.RunRecord] = []
-    again: dict[str, Again] = {}
+    lost: list[dg.DagsterRun] = []
     for record in instance.get_run_records(filters):
         run = record.dagster_run
         if run.status in _WAITING or record.update_timestamp > late:
             at_work.append(record)
-            continue
-        instance.report_run_canceled(run, f"not finished after {patience}: begun again")
-        key = run.tags.get(_PARTITION_TAG)
-        if key is not None:
-            again[key] = Again(key, f"{key}/after-{run.run_id}")
-    waiting = [one for one in log.unfinished(stream) if one.kind == "batch"]
-    for one in waiting:
-        if one.number <= cursor and one.cut_at <= late and one.key not in again:
+        else:
+            lost.append(run)
+    busy = {record.dagster_run.tags.get(_PARTITION_TAG) for record in at_work}
+    again: dict[str, Again] = {}
+    for run in lost:
+        key = _place(log, stream, run.tags.get(_PARTITION_TAG))
+        anew = None if key is None or key in busy else Again(key, f"{key}/after-{run.run_id}")
+        # Windows may lack a batch that is published. Only when the new run is there the old one
+        # is given up: whoever is killed between the two has forgotten nothing.
+        if anew is None or instance.get_runs_count(dg.RunsFilter(tags={_RUN_KEY: anew.run_key})):
+            instance.report_run_canceled(run, f"not finished after {patience}: begun again")
+        else:
+            again[anew.key] = anew
+    for one in log.unfinished(stream):
+        wanted = one.kind == "batch" and one.number <= cursor and one.cut_at <= late
+        if wanted and one.key not in again and one.key not in busy:
             filters = dg.RunsFilter(tags={_PARTITION_TAG: one.key})
             if not instance.get_runs_count(filters):
                 again[one.key] = Again(one.key, f"{one.key}/again")
-    keys = _keys([one.key for one in waiting], at_work)
-    return Runs(len(at_work), tuple(one for key, one in again.items() if key in keys))
+    return Runs(len(at_work), tuple(again.values()))
 
 
-def _keys(waiting: Sequence[str], at_work: Sequence[dg.RunRecord]) -> frozenset[str]:
-    """Batches that are not published and that no run is at."""
-    busy = {record.dagster_run.tags.get(_PARTITION_TAG) for record in at_work}
-    return frozenset(key for key in waiting if key not in busy)
+def begun_anew(
+    instance: dg.DagsterInstance, tag: str, value: str, moment: datetime, patience: timedelta
+) -> tuple[str, ...]:
+    """Run keys under which runs without partitions are to be requested once more.
+
+    Args:
+        tag: by which the runs are known, with its value.
+    """
+    again: list[str] = []
+    filters = dg.RunsFilter(tags={tag: value}, statuses=list(NOT_FINISHED_STATUSES))
+    for record in instance.get_run_records(filters):
+        run = record.dagster_run
+        if run.status in _WAITING or record.update_timestamp > moment - patience:
+            continue
+        run_key = f"after-{run.run_id}"
+        if instance.get_runs_count(dg.RunsFilter(tags={_RUN_KEY: run_key})):
+            instance.report_run_canceled(run, f"not finished after {patience}: begun again")
+        else:
+            again.append(run_key)
+    return tuple(again)
+
+
+def _place(log: StreamLog, stream: str, key: str | None) -> str | None:
+    """The partition that holds a batch now."""
+    record = None if key is None else log.find(stream, key)
+    while record is not None and record.merged_into is not None:
+        record = log.find(stream, record.merged_into)
+    return None if record is None else record.key
