@@ -103,7 +103,6 @@ QUERIES = {
     "rows": {"sql": "SELECT 1 AS id"},
     "refused": {"sql": "SELECT 1 AS id", "contract": REFUSED},
     "broken": {"sql": "SELEC nothing"},
-    "divided": {"sql": "SELECT 1 / 0 AS id"},
 }
 WAYS = {
     "wrong": "WRONG_URL",

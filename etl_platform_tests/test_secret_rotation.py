@@ -108,6 +108,7 @@ def test_a_pool_is_left_when_its_password_was_rotated(account: Account) -> None:
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("account", ["aws-secret"], indirect=True)
 def test_the_metastore_connects_with_the_new_password(account: Account) -> None:
     metastore = Metastore.open(account.reference)
     assert metastore.receipts() == []
