@@ -6,10 +6,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from etl_platform.core.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from etl_platform_tests.servers.s3 import S3Server
 
 pytest_plugins = [
     "etl_platform_tests.servers.postgres",
@@ -44,13 +48,25 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--lake s3`` runs what uses ``settings`` on a lake in a bucket."""
+    parser.addoption("--lake", choices=("disk", "s3"), default="disk", help="where lakes are")
+
+
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+def settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Settings]:
     """Settings whose lake, metastore and spill folder live in the test's own folder.
 
     The process's settings and those of processes that the test starts are the same.
     """
     monkeypatch.setenv("ETL_LAKE_URI", str(tmp_path / "lake"))
+    if request.config.getoption("--lake") == "s3":
+        server: S3Server = request.getfixturevalue("s3_server")
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("ETL_LAKE_URI", f"s3://{server.bucket()}/lake")
     monkeypatch.setenv("ETL_METASTORE_URL", f"sqlite:///{tmp_path / 'metastore.db'}")
     monkeypatch.setenv("ETL_TEMP_DIR", str(tmp_path / "spill"))
     monkeypatch.setenv("ETL_MEMORY_LIMIT", str(1024 * 1024 * 1024))

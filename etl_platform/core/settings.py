@@ -9,6 +9,8 @@ from pathlib import Path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from etl_platform.core.secrets import SecretReference
+
 _MEMORY_SHARE = 0.5
 _CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -58,6 +60,27 @@ class Settings(BaseSettings):
     )
     temp_dir: str = Field(
         default=".etl/tmp", description="Where engines spill what does not fit in memory."
+    )
+    cache_limit: int = Field(
+        default=10 * 1024**3,
+        description="Bytes of a bucket's lake that are kept in the spill folder; the oldest go.",
+        ge=0,
+    )
+    s3_endpoint_url: str | None = Field(
+        default=None, description="Server of a lake in a bucket that is not AWS's own."
+    )
+    s3_region: str | None = Field(default=None, description="Region of the lake's bucket.")
+    s3_profile: str | None = Field(
+        default=None, description="Profile of the AWS configuration files, for the lake's bucket."
+    )
+    s3_access_key_id: SecretReference | None = Field(
+        default=None, description="Secret reference to a key's id; default: AWS's own chain."
+    )
+    s3_secret_access_key: SecretReference | None = Field(
+        default=None, description="Secret reference to the key."
+    )
+    s3_session_token: SecretReference | None = Field(
+        default=None, description="Secret reference to the token of a temporary key."
     )
     results_dir: str | None = Field(
         default=None,

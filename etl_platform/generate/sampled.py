@@ -41,7 +41,9 @@ def profile_source(
     if table is None:
         raise ConfigError("which table is to be profiled?", valid="name or schema.name")
     if isinstance(source, Lake):
-        uris = [file.uri for file in source.files(TableName.parse(table))]
+        snapshot = source.snapshot(TableName.parse(table))
+        source.root.fetch(snapshot.table, snapshot.files)
+        uris = [file.uri for file in snapshot.files]
         return sampled_profile(sample_files(uris, spec, table, source.settings))
     if isinstance(source, Database):
         return sampled_profile(sample_database(source, _found(source, table), spec))

@@ -14,6 +14,7 @@ from etl_platform.core.types import duckdb_type
 from etl_platform.lakehouse.evolution import Evolution
 from etl_platform.lakehouse.log import Snapshot, partition_text
 from etl_platform.lakehouse.receipt import Mode
+from etl_platform.lakehouse.root import Root
 from etl_platform.lakehouse.staging import stage
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Changes:
 
 def plan_changes(
     settings: Settings,
-    root: str,
+    root: Root,
     current: Snapshot,
     staged: Staged,
     evolution: Evolution,
@@ -59,7 +60,7 @@ def plan_changes(
     return _widen(settings, root, current, evolution, changes) if evolution.widened else changes
 
 
-def conform(settings: Settings, root: str, staged: Staged, schema: pa.Schema) -> Staged:
+def conform(settings: Settings, root: Root, staged: Staged, schema: pa.Schema) -> Staged:
     """Write a stage again with the table's wider types, so that all visible files agree."""
     snapshot_sql = ", ".join(
         f"CAST({quote(n)} AS {duckdb_type(schema.field(n).type)}) AS {quote(n)}"
@@ -93,7 +94,7 @@ def _replace_partition(
 
 def _upsert(
     settings: Settings,
-    root: str,
+    root: Root,
     current: Snapshot,
     staged: Staged,
     evolution: Evolution,
@@ -173,7 +174,7 @@ def check_key(settings: Settings, staged: Staged, key: tuple[str, ...]) -> None:
 
 
 def _widen(
-    settings: Settings, root: str, current: Snapshot, evolution: Evolution, changes: Changes
+    settings: Settings, root: Root, current: Snapshot, evolution: Evolution, changes: Changes
 ) -> Changes:
     # Files with the narrower type are written again: every reader of Delta then sees one type.
     gone = {file.path for file in changes.removes}
@@ -213,6 +214,6 @@ def _may_hold(file: DataFile, staged: Staged, key: tuple[str, ...]) -> bool:
     return True
 
 
-def _rewrite(settings: Settings, root: str, staged: Staged, sql: str) -> Staged:
+def _rewrite(settings: Settings, root: Root, staged: Staged, sql: str) -> Staged:
     with connect(settings) as con:
         return stage(settings, root, staged.table, con.sql(sql), staged.partition_by)

@@ -20,6 +20,7 @@ from etl_platform.lakehouse.receipt import (
     Mode,
     Receipt,
 )
+from etl_platform.lakehouse.root import Root
 from etl_platform.lakehouse.statistics import delta_stats
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def commit(current: Snapshot, changes: Changes, properties: CommitProperties) ->
     from deltalake.exceptions import CommitFailedError
     from deltalake.transaction import RemoveAction
 
+    current.root.upload(current.table, changes.adds)
     adds = list(add_actions(changes.adds, changes.schema, current.partition_by))
     schema = Schema.from_arrow(changes.schema)
     now = int(time.time() * 1000)
@@ -69,35 +71,33 @@ def commit(current: Snapshot, changes: Changes, properties: CommitProperties) ->
         )
     except CommitFailedError:
         return False
+    current.root.settle(current.table, changes.adds)
     return True
 
 
-def create(
-    root: str,
-    staged: Staged,
-    properties: CommitProperties,
-    storage_options: dict[str, str] | None,
-) -> bool:
+def create(root: Root, staged: Staged, properties: CommitProperties) -> bool:
     """Make the table with its first files; False when another writer was faster."""
     from deltalake import Schema
     from deltalake.exceptions import DeltaError
     from deltalake.transaction import create_table_with_add_actions
 
+    root.upload(staged.table, staged.files)
     try:
         create_table_with_add_actions(
-            f"{root}/{staged.table.path}",
+            root.log(staged.table),
             Schema.from_arrow(staged.schema),
             list(add_actions(staged.files, staged.schema, staged.partition_by)),
             mode="error",
             partition_by=list(staged.partition_by),
             configuration=_CONFIGURATION,
-            storage_options=storage_options,
+            storage_options=root.delta_options(),
             commit_properties=properties,
         )
     except DeltaError:
-        if open_snapshot(root, staged.table, storage_options=storage_options) is None:
+        if open_snapshot(root, staged.table) is None:
             raise
         return False
+    root.settle(staged.table, staged.files)
     return True
 
 

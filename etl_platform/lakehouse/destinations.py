@@ -8,15 +8,14 @@ whose names begin with an underscore.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from etl_platform.core.names import TableName
 from etl_platform.lakehouse.origin import External
+from etl_platform.lakehouse.root import Root
 
 FOLDER = "_destinations"
 
@@ -33,31 +32,26 @@ class Destination:
     version: int
 
 
-def note_destination(root: str, table: TableName, destination: Destination) -> None:
-    """Keep that ``table`` was loaded there; raises ``OSError`` when the file cannot be written."""
-    folder = _folder(root, table)
-    folder.mkdir(parents=True, exist_ok=True)
+def note_destination(root: Root, table: TableName, destination: Destination) -> None:
+    """Keep that ``table`` was loaded there; readers see the old file or the new one.
+
+    Raises ``OSError`` when a lake's folder cannot be written to, ``StoreUnavailable`` when its
+    bucket does not answer.
+    """
     target = destination.target
     body = {
         "target": [target.system, target.kind, target.name],
         "columns": dict(destination.columns),
         "version": destination.version,
     }
-    file = folder / f"{sha256(str(target).encode()).hexdigest()[:16]}.json"
-    # Readers see the old file or the new one.
-    draft = folder / f"{uuid.uuid4().hex}.part"
-    draft.write_text(json.dumps(body), encoding="utf-8")
-    draft.replace(file)
+    name = sha256(str(target).encode()).hexdigest()[:16]
+    root.store.put(f"{table.path}/{FOLDER}/{name}.json", json.dumps(body).encode())
 
 
-def destinations_of(root: str, table: TableName) -> tuple[Destination, ...]:
+def destinations_of(root: Root, table: TableName) -> tuple[Destination, ...]:
     """Every table that ``table`` was ever loaded into, by name."""
     found: list[Destination] = []
-    for file in _folder(root, table).glob("*.json"):
-        body: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    for file in root.store.list(f"{table.path}/{FOLDER}/"):
+        body: dict[str, Any] = json.loads(root.store.read(file.key))
         found.append(Destination(External(*body["target"]), body["columns"], body["version"]))
     return tuple(sorted(found, key=lambda one: str(one.target)))
-
-
-def _folder(root: str, table: TableName) -> Path:
-    return Path(root) / table.path / FOLDER

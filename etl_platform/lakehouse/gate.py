@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.core.duck import connect, literal, quote, read_parquet
-from etl_platform.core.errors import PermanentError, TransientError
+from etl_platform.core.errors import EtlError, TransientError
 from etl_platform.core.names import TableName
 from etl_platform.core.staged import Staged
 from etl_platform.lakehouse.lake import Lake
@@ -51,7 +50,7 @@ class Admission:
     quarantine: Receipt | None
     stages: Mapping[str, float]
     staged: Staged
-    profile_file: Path | None = None
+    profile_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +172,11 @@ def _with_report(
 ) -> Audit:
     """Keep the validation report; a batch is not refused because a page cannot be written."""
     try:
-        file = write_report(lake.uri, found, run_id=run_id, partition=partition)
-    except OSError as error:
+        file = write_report(lake.root.store, found, run_id=run_id, partition=partition)
+    except (OSError, EtlError) as error:
         _log.warning("%s: the validation report was not kept: %s", found.table, error)
         return found
-    return found if file is None else replace(found, report=str(file))
+    return found if file is None else replace(found, report=file)
 
 
 def _existing(
@@ -225,10 +224,10 @@ def _quarantine(
         )
         if mode is not Mode.REPLACE and lake.exists(target):
             # What was rejected before for another reason may have columns that these rows lack.
-            empty = f"SELECT * FROM {lake.relation_sql(target)} WHERE false"
+            empty = f"SELECT * FROM {lake.snapshot(target).relation_sql(())}"
             rows = f"({rows}) UNION ALL BY NAME ({empty})"
     elif replaces and lake.exists(target) and _holds(lake, target, partition):
-        rows = f"SELECT * FROM {lake.relation_sql(target)} WHERE false"
+        rows = f"SELECT * FROM {lake.snapshot(target).relation_sql(())}"
     else:
         return None
     columns = tuple(partition or {})
@@ -313,7 +312,7 @@ def _keep_profile(
     profile: Profile,
     receipt: Receipt,
     partition: Mapping[str, Any] | None,
-) -> Path | None:
+) -> str | None:
     """Write the full profile beside the table. The commit stands whatever happens here."""
     if profile.sketch is None or receipt.skipped:
         return None
@@ -322,8 +321,8 @@ def _keep_profile(
         earlier = None
         if receipt.mode is Mode.APPEND and before is not None:
             earlier = lake.profile(table, before)
-        return write_profile(lake.uri, table, receipt, profile, partition, earlier)
-    except (OSError, PermanentError) as error:
+        return write_profile(lake.root, table, receipt, profile, partition, earlier)
+    except (OSError, EtlError) as error:
         _log.warning(
             "%s version %s is published, but its profile was not kept: %s",
             table,

@@ -20,6 +20,7 @@ from etl_platform.lakehouse.publish import SchemaChange
 from etl_platform.lakehouse.receipt import Commit, Mode, Receipt
 from etl_platform.lakehouse.reconcile import Missing, Reconciliation, reconcile
 from etl_platform.lakehouse.rollup_index import declare
+from etl_platform.lakehouse.root import Root
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,23 +48,21 @@ class Lake:
     """Delta tables below one root, named ``<schema>/<name>``.
 
     Args:
-        uri: folder of the lake; default ``settings.lake_uri``.
+        uri: folder of the lake, or ``s3://bucket/prefix``; default ``settings.lake_uri``.
         settings: limits for the engines; default from the environment.
-        storage_options: credentials and endpoint for object stores, as ``deltalake`` takes them.
     """
 
-    def __init__(
-        self,
-        uri: str | None = None,
-        settings: Settings | None = None,
-        storage_options: dict[str, str] | None = None,
-    ) -> None:
+    def __init__(self, uri: str | None = None, settings: Settings | None = None) -> None:
         self.settings = settings or get_settings()
-        self.uri = (uri or self.settings.lake_uri).rstrip("/")
-        self.storage_options = storage_options
+        self.root = Root(uri or self.settings.lake_uri, self.settings)
+
+    @property
+    def uri(self) -> str:
+        """Where the lake is."""
+        return self.root.uri
 
     def exists(self, table: TableName) -> bool:
-        return open_snapshot(self.uri, table, None, self.storage_options) is not None
+        return open_snapshot(self.root, table) is not None
 
     def snapshot(self, table: TableName, version: int | None = None) -> Snapshot:
         """One table at one version (default: the newest).
@@ -71,14 +70,14 @@ class Lake:
         Raises:
             UnknownName: the table or version does not exist, with the nearest name.
         """
-        found = open_snapshot(self.uri, table, version, self.storage_options)
+        found = open_snapshot(self.root, table, version)
         if found is None:
             raise UnknownName("table", table.sql, [t.sql for t in self.names()])
         return found
 
     def names(self) -> list[TableName]:
         """Every table of the lake, quarantine tables included, sorted."""
-        return maintenance.table_names(self.uri)
+        return maintenance.table_names(self.root)
 
     def tables(self) -> list[TableInfo]:
         """What the lake holds now."""
@@ -105,6 +104,7 @@ class Lake:
         return self.snapshot(table, version).schema
 
     def files(self, table: TableName, version: int | None = None) -> tuple[DataFile, ...]:
+        """The files of one version. Those of a bucket have to be fetched before they are opened."""
         return self.snapshot(table, version).files
 
     def relation_sql(self, table: TableName, version: int | None = None) -> str:
@@ -124,7 +124,7 @@ class Lake:
         partition_by: tuple[str, ...] = (),
         constants: Mapping[str, str] | None = None,
     ) -> Staged:
-        """Write data as Parquet into the table's folder without making it visible.
+        """Write data as Parquet without making it visible, on this machine.
 
         Args:
             data: an Arrow table or stream, a Polars frame or lazy frame, a pandas frame, or a
@@ -135,7 +135,7 @@ class Lake:
         Raises:
             UnsupportedType, SchemaMismatch, UnknownName: see :func:`lakehouse.staging.stage`.
         """
-        return staging.stage(self.settings, self.uri, table, data, partition_by, constants)
+        return staging.stage(self.settings, self.root, table, data, partition_by, constants)
 
     def publish(
         self,
@@ -176,10 +176,10 @@ class Lake:
         """
         origin = Origin.of(annotations or {})
         if origin is not None and origin.rollup is not None:
-            declare(self.uri, staged.table)
+            declare(self.root, staged.table)
         return publish.publish(
             self.settings,
-            self.uri,
+            self.root,
             staged,
             mode,
             key=key,
@@ -191,7 +191,6 @@ class Lake:
             started=started,
             checksum=checksum,
             unless=unless,
-            storage_options=self.storage_options,
         )
 
     def reconcile(
@@ -209,7 +208,7 @@ class Lake:
             TooManyMissing: more would go than ``options.max_share`` allows; nothing was changed.
             ConcurrentWrite: the table moved on meanwhile; read the keys again on a new snapshot.
         """
-        return reconcile(self.settings, self.uri, current, keys, options)
+        return reconcile(self.settings, self.root, current, keys, options)
 
     def committed(self, table: TableName, batch: str) -> bool:
         """Whether a batch is part of the table already."""
@@ -217,7 +216,7 @@ class Lake:
 
     def discard(self, staged: Staged) -> None:
         """Remove the files of a stage that will not be published."""
-        staging.discard_staged(self.uri, staged)
+        staging.discard_staged(self.root, staged)
 
     @contextmanager
     def discarding(self, staged: Staged) -> Generator[None]:
@@ -234,7 +233,7 @@ class Lake:
 
     def annotation(self, table: TableName, key: str) -> str | None:
         """A fact carried by the table's newest version, or None."""
-        found = open_snapshot(self.uri, table, None, self.storage_options)
+        found = open_snapshot(self.root, table)
         return None if found is None else found.annotations().get(key)
 
     def origin(self, table: TableName, version: int | None = None) -> Origin | None:
@@ -243,7 +242,7 @@ class Lake:
 
     def profile(self, table: TableName, version: int | None = None) -> Profile | None:
         """The full profile of a version, from kept profiles; None when it was not profiled."""
-        return profiles.table_profile(self.uri, self.snapshot(table, version))
+        return profiles.table_profile(self.root, self.snapshot(table, version))
 
     def revert(self, table: TableName, to_version: int, run_id: str | None = None) -> Receipt:
         """Make an earlier version the newest one. See :func:`lakehouse.maintenance.revert`."""
@@ -252,7 +251,7 @@ class Lake:
 
     def compact(self, table: TableName, run_id: str | None = None) -> Receipt | None:
         """Merge small files; None when there is nothing to merge."""
-        return maintenance.compact(self.settings, self.uri, self.snapshot(table), run_id)
+        return maintenance.compact(self.settings, self.root, self.snapshot(table), run_id)
 
     def vacuum(
         self,
@@ -263,7 +262,7 @@ class Lake:
         """Delete files that no kept version needs. See :func:`lakehouse.maintenance.vacuum`."""
         snapshot = self.snapshot(table)
         return maintenance.vacuum(
-            self.uri, snapshot, orphans_older_than_hours, history_older_than_hours
+            self.root, snapshot, orphans_older_than_hours, history_older_than_hours
         )
 
     def checksum(self, table: TableName, version: int | None = None) -> str:

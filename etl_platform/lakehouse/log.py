@@ -23,6 +23,7 @@ from etl_platform.lakehouse.receipt import (
     commit_of,
     version_of,
 )
+from etl_platform.lakehouse.root import Root
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,8 +37,13 @@ class Snapshot:
     """One table at one version."""
 
     table: TableName
-    uri: str
+    root: Root
     delta: DeltaTable
+
+    @property
+    def uri(self) -> str:
+        """Where readers of Delta find the table."""
+        return self.root.log(self.table)
 
     @property
     def version(self) -> int:
@@ -82,12 +88,21 @@ class Snapshot:
         return sum(file.size_bytes for file in self.files)
 
     def relation_sql(
-        self, files: tuple[DataFile, ...] | None = None, *, with_filename: bool = False
+        self,
+        files: tuple[DataFile, ...] | None = None,
+        *,
+        with_filename: bool = False,
+        fetch: bool = True,
     ) -> str:
         """DuckDB SQL that can stand after FROM and yields exactly this version's rows.
 
-        Files written before a column was added give null for it. ``with_filename`` adds the column
-        ``filename`` with the URI of the row's file.
+        Files written before a column was added give null for it.
+
+        Args:
+            files: some of the version's files; default: all.
+            with_filename: adds the column ``filename`` with the URI of the row's file.
+            fetch: whether the files of a lake in a bucket are brought to this machine now. Without
+                it :meth:`Root.fetch_uris` has to come before the SQL is run.
         """
         chosen = self.files if files is None else files
         if not chosen:
@@ -103,6 +118,8 @@ class Snapshot:
                         "the partition columns",
                         fix="publish the table again, or read it with Platform.scan",
                     )
+        if fetch:
+            self.root.fetch(self.table, chosen)
         options = "filename = true, " if with_filename else ""
         if not self.uniform:
             # Naming the schema costs DuckDB the statistics by which it orders joins (three times
@@ -162,6 +179,10 @@ class Snapshot:
     def history(self, limit: int | None = None) -> list[Commit]:
         return [commit_of(entry) for entry in self.delta.history(limit)]
 
+    @cached_property
+    def _folder(self) -> str:
+        return self.root.folder(self.table)
+
     def _file(self, action: Mapping[str, Any]) -> DataFile:
         path = unquote(action["path"])
         columns: dict[str, ColumnStats] = {}
@@ -182,7 +203,7 @@ class Snapshot:
             values = {c: partition_text(given.get(c)) for c in self.partition_by}
         return DataFile(
             path=path,
-            uri=f"{self.uri}/{path}",
+            uri=f"{self._folder}/{path}",
             rows=action["num_records"] or 0,
             size_bytes=action["size_bytes"],
             partition_values=values,
@@ -201,12 +222,7 @@ def partition_text(value: Any) -> str | None:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def open_snapshot(
-    root: str,
-    table: TableName,
-    version: int | None = None,
-    storage_options: dict[str, str] | None = None,
-) -> Snapshot | None:
+def open_snapshot(root: Root, table: TableName, version: int | None = None) -> Snapshot | None:
     """Open a table, or None when it does not exist.
 
     Raises:
@@ -215,9 +231,8 @@ def open_snapshot(
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
-    uri = f"{root}/{table.path}"
     try:
-        delta = DeltaTable(uri, storage_options=storage_options)
+        delta = DeltaTable(root.log(table), storage_options=root.delta_options())
     except TableNotFoundError:
         return None
     if version is not None and version != delta.version():
@@ -232,4 +247,4 @@ def open_snapshot(
                 f"{table}: version {version} can no longer be read: {error}",
                 valid=f"recent versions up to {newest}; older ones end with the log's retention",
             ) from error
-    return Snapshot(table, uri, delta)
+    return Snapshot(table, root, delta)

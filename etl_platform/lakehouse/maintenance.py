@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from etl_platform.lakehouse.commit import commit, commit_properties
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
 from etl_platform.lakehouse.profiles import forget_profiles
 from etl_platform.lakehouse.receipt import Mode, Receipt, version_of
+from etl_platform.lakehouse.root import Root
 from etl_platform.lakehouse.staging import discard_staged, stage
 
 _SMALL_FILE_BYTES = 64 * 1024 * 1024
+_REQUESTS_AT_ONCE = 16
 
 
 def revert(current: Snapshot, target: Snapshot, run_id: str | None = None) -> Receipt:
@@ -72,7 +75,7 @@ def revert(current: Snapshot, target: Snapshot, run_id: str | None = None) -> Re
 
 
 def compact(
-    settings: Settings, root: str, current: Snapshot, run_id: str | None = None
+    settings: Settings, root: Root, current: Snapshot, run_id: str | None = None
 ) -> Receipt | None:
     """Merge files below 64 MiB within each partition; no row changes.
 
@@ -112,7 +115,7 @@ def compact(
 
 
 def vacuum(
-    root: str,
+    root: Root,
     current: Snapshot,
     orphans_older_than_hours: float,
     history_older_than_hours: float | None,
@@ -129,25 +132,37 @@ def vacuum(
         snapshot = open_snapshot(root, current.table, version)
         if snapshot is not None:
             wanted |= {file.path for file in snapshot.files}
-    folder = Path(root) / current.table.path
+    below = f"{current.table.path}/"
     newest_orphan = time.time() - orphans_older_than_hours * 3600
     removed: list[str] = []
-    for file in sorted(folder.rglob("*")):
-        relative = file.relative_to(folder)
-        if relative.parts[0].startswith("_") or not file.is_file():
-            continue
-        if str(relative) not in wanted and file.stat().st_mtime <= newest_orphan:
-            file.unlink()
-            removed.append(str(relative))
+    for file in root.store.list(below):
+        path = file.key.removeprefix(below)
+        orphan = not path.startswith("_") and path not in wanted
+        if orphan and file.modified.timestamp() <= newest_orphan:
+            removed.append(path)
+    root.store.delete(below + path for path in removed)
     removed += forget_profiles(root, current.table, keep)
-    _remove_empty_folders(folder)
+    if root.is_folder:
+        _remove_empty_folders(Path(root.log(current.table)))
     return removed
 
 
-def table_names(root: str) -> list[TableName]:
+def table_names(root: Root) -> list[TableName]:
     """Every table below the lake's root, sorted."""
-    found = Path(root).glob("*/*/_delta_log")
-    return sorted(TableName(log.parent.parent.name, log.parent.name) for log in found)
+    if root.is_folder:
+        found = Path(root.uri).glob("*/*/_delta_log")
+        return sorted(TableName(log.parent.parent.name, log.parent.name) for log in found)
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+        schemas = [name for name in root.store.folders() if not name.startswith("_")]
+        tables = [
+            table
+            for names in pool.map(root.store.folders, [f"{schema}/" for schema in schemas])
+            for table in names
+        ]
+        logs = pool.map(lambda table: any(root.store.list(f"{table}/_delta_log/")), tables)
+        return sorted(
+            TableName(*table.split("/")) for table, log in zip(tables, logs, strict=True) if log
+        )
 
 
 def _kept_versions(current: Snapshot, older_than_hours: float | None) -> list[int]:

@@ -75,7 +75,7 @@ def _attempt(
     )
     with connect(lake.settings) as con:
         rows = con.sql(f"SELECT {columns} FROM {current.relation_sql(files)}")
-        staged = stage(lake.settings, lake.uri, table, rows, current.partition_by)
+        staged = stage(lake.settings, lake.root, table, rows, current.partition_by)
     receipt = Receipt(
         table=table.sql,
         mode=Mode.COMPACT,
@@ -90,11 +90,11 @@ def _attempt(
         run_id=run_id,
     )
     if staged.rows != sum(file.rows for file in files):
-        discard_staged(lake.uri, staged)
+        discard_staged(lake.root, staged)
         raise AssertionError(f"{table}: {staged.rows} rows were written of {len(files)} files")
     changes = Changes(current.schema, staged.files, files, 0, 0, 0)
     batches = tuple(merged_batch(key) for key in keys)
     if commit(current, changes, commit_properties(receipt, current.annotations(), *batches)):
         return receipt, True
-    discard_staged(lake.uri, staged)
+    discard_staged(lake.root, staged)
     return None, False

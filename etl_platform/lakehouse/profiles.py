@@ -12,15 +12,15 @@ Readers of Delta do not look into folders whose names begin with an underscore.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from etl_platform.core.names import TableName
+from etl_platform.core.objects import ObjectMissing
 from etl_platform.lakehouse.log import Snapshot, partition_text
 from etl_platform.lakehouse.receipt import Mode, Receipt
+from etl_platform.lakehouse.root import Root
 from etl_platform.quality import Profile
 
 FOLDER = "_profiles"
@@ -29,68 +29,70 @@ _DIGITS = 12
 
 
 def write_profile(
-    root: str,
+    root: Root,
     table: TableName,
     receipt: Receipt,
     profile: Profile,
     partition: Mapping[str, Any] | None = None,
     earlier: Profile | None = None,
-) -> Path | None:
+) -> str | None:
     """Keep the profile of the rows that a version brought; None for one without sketches.
+
+    Returns where it is.
 
     Args:
         earlier: of an append, the table's profile before: the whole is merged from both and kept.
     """
     if profile.sketch is None:
         return None
-    folder, name = _folder(root, table), _name(receipt.version_after)
+    folder, name = _folder(table), _name(receipt.version_after)
     if receipt.mode is Mode.REPLACE:
-        return _write(folder / "table" / name, profile)
+        return _write(root, f"{folder}/table/{name}", profile)
     if receipt.mode is Mode.REPLACE_PARTITION and partition:
-        return _write(folder / "partition" / place_of(partition) / name, profile)
-    written = _write(folder / "batch" / name, profile)
+        return _write(root, f"{folder}/partition/{place_of(partition)}/{name}", profile)
+    written = _write(root, f"{folder}/batch/{name}", profile)
     if receipt.mode is Mode.APPEND:
         whole = profile if earlier is None else Profile.merge([earlier, profile])
         if whole.rows == receipt.rows_total:
-            _write(folder / "table" / name, whole)
+            _write(root, f"{folder}/table/{name}", whole)
     return written
 
 
 def read_part(
-    root: str, table: TableName, version: int, partition: Mapping[str, Any] | None = None
+    root: Root, table: TableName, version: int, partition: Mapping[str, Any] | None = None
 ) -> Profile | None:
     """The profile of the rows that a version brought: of a partition, or of a batch."""
-    folder = _folder(root, table)
+    folder, name = _folder(table), _name(version)
     if partition:
-        place = folder / "partition" / place_of(partition) / _name(version)
-        return _read(place) if place.exists() else None
-    places = (folder / "batch" / _name(version), folder / "table" / _name(version))
-    return next((_read(place) for place in places if place.exists()), None)
+        return _read(root, f"{folder}/partition/{place_of(partition)}/{name}")
+    return _read(root, f"{folder}/batch/{name}") or _read(root, f"{folder}/table/{name}")
 
 
-def table_profile(root: str, snapshot: Snapshot) -> Profile | None:
+def table_profile(root: Root, snapshot: Snapshot) -> Profile | None:
     """The profile of a table at one version, from what was kept; None when something lacks.
 
     Reads no data. A compaction changes no row and a revert brings back an earlier version: both are
     followed. Partitions are merged from the newest profile of each.
     """
-    folder = _folder(root, snapshot.table)
+    folder = _folder(snapshot.table)
     partitions: list[int] = []
     for version, mode in _lineage(snapshot):
         if mode is Mode.REPLACE_PARTITION:
             partitions.append(version)
             continue
         if not partitions:
-            whole = folder / "table" / _name(version)
-            return _read(whole) if whole.exists() else None
+            return _read(root, f"{folder}/table/{_name(version)}")
         if mode is not Mode.REPLACE:
             return None
         break
-    newest: dict[Path, int] = {}
-    for version in partitions:
-        for file in folder.glob(f"partition/*/{_name(version)}"):
-            newest.setdefault(file.parent, version)
-    parts = [_read(place / _name(version)) for place, version in sorted(newest.items())]
+    wanted = set(partitions)
+    newest: dict[str, int] = {}
+    for key, version in kept_files(root, f"{folder}/partition/"):
+        place = key.rpartition("/")[0]
+        if version in wanted:
+            newest[place] = max(version, newest.get(place, version))
+    found = [_read(root, f"{place}/{_name(v)}") for place, v in sorted(newest.items())]
+    parts = [part for part in found if part is not None]
     # Rows of a version that was not profiled would be missing.
     if not parts or sum(part.rows for part in parts) != snapshot.rows:
         return None
@@ -98,37 +100,40 @@ def table_profile(root: str, snapshot: Snapshot) -> Profile | None:
 
 
 def partition_profile(
-    root: str, snapshot: Snapshot, partition: Mapping[str, Any]
+    root: Root, snapshot: Snapshot, partition: Mapping[str, Any]
 ) -> Profile | None:
     """The profile of one partition at a version; None when its rows came without one."""
-    folder = _folder(root, snapshot.table) / "partition" / place_of(partition)
+    folder = f"{_folder(snapshot.table)}/partition/{place_of(partition)}"
     for version, mode in _lineage(snapshot):
         if mode is not Mode.REPLACE_PARTITION:
             return None
-        if (folder / _name(version)).exists():
-            found = _read(folder / _name(version))
+        found = _read(root, f"{folder}/{_name(version)}")
+        if found is not None:
             rows = sum(file.rows for file in snapshot.within(partition))
             return found if found.rows == rows else None
     return None
 
 
-def forget_profiles(root: str, table: TableName, kept: Collection[int]) -> list[str]:
+def forget_profiles(root: Root, table: TableName, kept: Collection[int]) -> list[str]:
     """Delete profiles that no kept version needs; returns paths below the table's folder.
 
     Of the whole table and of each partition the newest one at the oldest kept version stays.
     """
-    folder = _folder(root, table)
     oldest = min(kept)
+    places: dict[str, list[int]] = {}
+    for key, version in kept_files(root, f"{_folder(table)}/"):
+        places.setdefault(key.rpartition("/")[0], []).append(version)
     removed: list[str] = []
-    for file in sorted(folder.rglob(f"*{_SUFFIX}")):
-        version = _version(file)
-        needed = version in kept if file.parent.name == "batch" else version >= oldest
-        if not needed and file.parent.name != "batch":
-            needed = version == max(v for v in _versions(file.parent) if v <= oldest)
-        if not needed:
-            file.unlink()
-            removed.append(str(file.relative_to(folder.parent)))
-    return removed
+    for place, versions in places.items():
+        batches = place.endswith("/batch")
+        newest = max((v for v in versions if v <= oldest), default=oldest)
+        removed += [
+            f"{place}/{_name(version)}"
+            for version in versions
+            if (version not in kept if batches else version < newest)
+        ]
+    root.store.delete(removed)
+    return [key.removeprefix(f"{table.path}/") for key in removed]
 
 
 def place_of(partition: Mapping[str, Any]) -> str:
@@ -154,30 +159,29 @@ def _lineage(snapshot: Snapshot) -> Iterator[tuple[int, Mode]]:
             version -= 1
 
 
-def _folder(root: str, table: TableName) -> Path:
-    return Path(root) / table.path / FOLDER
+def kept_files(root: Root, below: str) -> Iterator[tuple[str, int]]:
+    """The keys of kept profiles, and the version that each belongs to."""
+    for file in root.store.list(below):
+        name = file.key.rpartition("/")[2].removesuffix(_SUFFIX)
+        if name.isdigit():
+            yield file.key, int(name)
+
+
+def _folder(table: TableName) -> str:
+    return f"{table.path}/{FOLDER}"
 
 
 def _name(version: int) -> str:
     return f"{version:0{_DIGITS}d}{_SUFFIX}"
 
 
-def _version(file: Path) -> int:
-    return int(file.name.removesuffix(_SUFFIX))
+def _write(root: Root, key: str, profile: Profile) -> str:
+    root.store.put(key, profile.to_bytes())
+    return f"{root.uri}/{key}"
 
 
-def _versions(folder: Path) -> list[int]:
-    return [_version(file) for file in folder.glob(f"*{_SUFFIX}")]
-
-
-def _write(path: Path, profile: Profile) -> Path:
-    """Whole or not at all: written beside, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{uuid.uuid4().hex}")
-    beside.write_bytes(profile.to_bytes())
-    beside.replace(path)
-    return path
-
-
-def _read(path: Path) -> Profile:
-    return Profile.from_bytes(path.read_bytes())
+def _read(root: Root, key: str) -> Profile | None:
+    try:
+        return Profile.from_bytes(root.store.read(key))
+    except ObjectMissing:
+        return None

@@ -26,6 +26,7 @@ from etl_platform.lakehouse.receipt import (
     Mode,
     Receipt,
 )
+from etl_platform.lakehouse.root import Root
 from etl_platform.lakehouse.staging import discard_staged
 
 SchemaChange = Literal["evolve", "any"]
@@ -34,7 +35,7 @@ _ATTEMPTS = 20
 
 def publish(
     settings: Settings,
-    root: str,
+    root: Root,
     staged: Staged,
     mode: Mode,
     *,
@@ -47,7 +48,6 @@ def publish(
     started: float | None = None,
     checksum: str | None = None,
     unless: str | None = None,
-    storage_options: dict[str, str] | None = None,
 ) -> Receipt:
     """Make a stage visible in one commit. See :meth:`etl_platform.lakehouse.Lake.publish`."""
     if started is None:
@@ -55,7 +55,7 @@ def publish(
     if checksum is None:
         checksum = digest(staged.files)
     for attempt in range(_ATTEMPTS):
-        current = open_snapshot(root, staged.table, storage_options=storage_options)
+        current = open_snapshot(root, staged.table)
         if current is not None and batch and current.has_batch(batch):
             discard_staged(root, staged)
             return _skipped(current, mode, batch, run_id)
@@ -83,7 +83,7 @@ def publish(
                 check_key(settings, staged, key)
             receipt = _stamp(draft, started)
             properties = commit_properties(receipt, dict(annotations or {}), batch)
-            if create(root, staged, properties, storage_options):
+            if create(root, staged, properties):
                 return receipt
         else:
             receipt = _attempt(
@@ -101,7 +101,7 @@ def publish(
 
 def _attempt(
     settings: Settings,
-    root: str,
+    root: Root,
     current: Snapshot,
     staged: Staged,
     draft: Receipt,

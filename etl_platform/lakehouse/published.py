@@ -75,6 +75,7 @@ def as_staged(
 
     schema = pa.schema([view.snapshot.schema.field(name) for name in view.names])
     with connect(settings) as con:
+        view.snapshot.root.fetch(view.snapshot.table, view.files)
         if view.snapshot.uniform:
             yield con, Staged(view.snapshot.table, schema, tuple(map(_without_bounds, view.files)))
             return
@@ -102,7 +103,7 @@ def kept_profile(lake: Lake, view: View) -> Profile | None:
         if view.partition is None:
             found = lake.profile(snapshot.table, snapshot.version)
         else:
-            found = partition_profile(lake.uri, snapshot, view.partition)
+            found = partition_profile(lake.root, snapshot, view.partition)
     except PermanentError:
         return None  # Partitions of different types cannot be merged: the rows can be looked at.
     return None if found is None else narrowed(found, view.columns)

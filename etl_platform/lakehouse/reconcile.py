@@ -22,6 +22,7 @@ from etl_platform.lakehouse.evolution import Evolution
 from etl_platform.lakehouse.inputs import Tap, arrow_reader, raise_original
 from etl_platform.lakehouse.log import Snapshot
 from etl_platform.lakehouse.receipt import Mode, Receipt
+from etl_platform.lakehouse.root import Root
 from etl_platform.lakehouse.staging import discard_staged, stage
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def add_mark(current: Snapshot, column: str) -> bool:
 
 
 def reconcile(
-    settings: Settings, root: str, current: Snapshot, keys: object, options: Reconciliation
+    settings: Settings, root: Root, current: Snapshot, keys: object, options: Reconciliation
 ) -> tuple[Receipt, Missing]:
     """Compare and commit. See :meth:`etl_platform.lakehouse.Lake.reconcile`."""
     import duckdb
@@ -192,7 +193,7 @@ def _marks(options: Reconciliation) -> tuple[str, str]:
 
 def _changes(
     settings: Settings,
-    root: str,
+    root: Root,
     con: duckdb.DuckDBPyConnection,
     current: Snapshot,
     options: Reconciliation,

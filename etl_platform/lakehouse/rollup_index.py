@@ -1,31 +1,23 @@
 """Which tables may be rollups: names in a folder of the lake, so that nobody has to list tables.
 
-The folder only tells where to look. What a table is, its own newest commit says: a file that is
-left behind by a table that is no rollup any more changes nothing.
+The folder only tells where to look. What a table is, its own newest commit says: a note that is
+left behind by a table that is gone, or is no rollup any more, changes nothing.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from etl_platform.core.names import TableName
+from etl_platform.lakehouse.root import Root
 
-_FOLDER = "_rollups"
-
-
-def declare(root: str, table: TableName) -> None:
-    """Note that a table is about to become a rollup; lakes in buckets keep no such notes."""
-    if "://" in root:
-        return
-    folder = Path(root) / _FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / table.sql).touch()
+_FOLDER = "_rollups/"
 
 
-def declared(root: str) -> list[TableName]:
-    """The tables that were noted and exist, sorted."""
-    folder = Path(root) / _FOLDER
-    if not folder.is_dir():
-        return []
-    tables = [TableName.parse(note.name) for note in sorted(folder.iterdir())]
-    return [t for t in tables if (Path(root) / t.path / "_delta_log").exists()]
+def declare(root: Root, table: TableName) -> None:
+    """Note that a table is about to become a rollup."""
+    root.store.put(f"{_FOLDER}{table.sql}", b"")
+
+
+def declared(root: Root) -> list[TableName]:
+    """The tables that were noted, sorted; not all of them need exist."""
+    notes = root.store.list(_FOLDER)
+    return sorted(TableName.parse(note.key.removeprefix(_FOLDER)) for note in notes)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.core.duck import connect, literal, quote
@@ -22,6 +21,7 @@ from etl_platform.core.settings import Settings
 from etl_platform.core.staged import DataFile, Staged
 from etl_platform.core.types import duckdb_type, lake_type_of_duckdb
 from etl_platform.lakehouse.inputs import Tap, arrow_reader, check_names, raise_original
+from etl_platform.lakehouse.root import Root
 from etl_platform.lakehouse.statistics import parse_stats
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ _INPUT = "staged_input"
 
 def stage(
     settings: Settings,
-    root: str,
+    root: Root,
     table: TableName,
     data: object,
     partition_by: tuple[str, ...] = (),
     constants: Mapping[str, str] | None = None,
 ) -> Staged:
-    """Write ``data`` below ``<root>/<table>`` without making it visible.
+    """Write ``data`` into the table's folder on this machine without making it visible.
 
     Args:
         data: see :mod:`etl_platform.lakehouse.inputs`; read once, as a stream.
@@ -70,7 +70,7 @@ def stage(
 
 def _write(
     settings: Settings,
-    root: str,
+    root: Root,
     table: TableName,
     relation: duckdb.DuckDBPyRelation,
     tap: Tap | None,
@@ -85,9 +85,9 @@ def _write(
         if column not in schema.names:
             raise UnknownName("partition column", column, schema.names, where=table.sql)
         _check_partition_type(table, schema.field(column))
-    folder = f"{root}/{table.path}"
-    target = f"{folder}/{uuid.uuid4().hex}"
-    Path(target).mkdir(parents=True)
+    folder = root.folder(table)
+    stage_name = uuid.uuid4().hex
+    target = root.begin(table, stage_name)
     options = _FORM
     if partition_by:
         columns = ", ".join(quote(c) for c in partition_by)
@@ -99,31 +99,22 @@ def _write(
         written = relation.query(_INPUT, copy)
         rows = written.fetchall() if written is not None else []
     except duckdb.Error as error:
-        discard(target)
+        root.discard(table, [stage_name])
         raise_original(tap, error)
         raise _engine_error(table, error) from error
     except BaseException:
-        discard(target)
+        root.discard(table, [stage_name])
         raise
     files = tuple(_data_file(folder, row, schema, partition_by) for row in rows if row[1])
     if not files:
-        discard(target)
+        root.discard(table, [stage_name])
     _check_partition_values(table, files)
     return Staged(table, schema, files, partition_by, time.perf_counter() - started)
 
 
-def discard(folder: str) -> None:
-    """Remove a stage that will not be published."""
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def discard_staged(root: str, staged: Staged) -> None:
+def discard_staged(root: Root, staged: Staged) -> None:
     """Remove the files of a stage that will not be published."""
-    folders = {file.path.partition("/")[0] for file in staged.files}
-    for folder in folders:
-        discard(f"{root}/{staged.table.path}/{folder}")
+    root.discard(staged.table, {file.path.partition("/")[0] for file in staged.files})
 
 
 def _projection(

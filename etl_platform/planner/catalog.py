@@ -96,7 +96,7 @@ class LakeCatalog:
         from etl_platform.lakehouse.rollup_index import declared
 
         found: list[Rollup] = []
-        for table in declared(self._lake.uri):
+        for table in declared(self._lake.root):
             try:
                 snapshot = self.snapshot(table)
             except UnknownName:
@@ -137,7 +137,7 @@ def _stamp(snapshot: Snapshot) -> _Stamp | None:
     opening. Commits are numbered without gaps and never change, so the newest one is the one
     without a successor; inode and time tell a table that was deleted and made again.
     """
-    if "://" in snapshot.uri:
+    if not snapshot.root.is_folder:
         return None
     log, version = Path(snapshot.uri) / "_delta_log", snapshot.version
     if (log / f"{version + 1:020}.json").exists():

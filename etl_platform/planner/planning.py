@@ -100,7 +100,7 @@ def _number(tree: exp.Query) -> None:
 def _input(draft: Draft, table: TableName) -> TableInput:
     snapshot = draft.snapshots[table]
     files = draft.files_of(table)
-    relation = snapshot.relation_sql(files)
+    relation = snapshot.relation_sql(files, fetch=False)
     return TableInput(
         table=table,
         version=snapshot.version,

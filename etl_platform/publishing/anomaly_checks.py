@@ -24,6 +24,7 @@ from etl_platform.resources import LakeResource
 if TYPE_CHECKING:
     import logging
 
+    from etl_platform.lakehouse.root import Root
     from etl_platform.quality.anomalies.evaluation import Judged
     from etl_platform.quality.anomalies.metrics import Metric
 

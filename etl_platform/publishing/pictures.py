@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -56,8 +55,8 @@ def picture_entries(
     except (EtlError, OSError) as error:
         _log.warning("%s: the pictures of the profile were not made: %s", table, error)
         return {}
-    entries[PICTURES] = pictures_entry(profile, history)
-    return {name: entry for name, entry in entries.items() if entry is not None}
+    pictures = pictures_entry(profile, history)
+    return entries if pictures is None else {**entries, PICTURES: pictures}
 
 
 def pictures_entry(profile: Profile, history: Sequence[VersionPoint]) -> Entry | None:
@@ -95,15 +94,11 @@ def _report(
     admission: Admission,
     history: Sequence[VersionPoint],
     partition: str | None,
-) -> Entry | None:
-    """Write the page beside the table's data; the newest 50 are kept, none in a bucket."""
+) -> Entry:
+    """Write the page beside the table's data; the newest 50 are kept."""
     from etl_platform.quality.reports.page import Page, page_html
 
-    if "://" in lake.uri:
-        return None
     receipt, moment = admission.receipt, admission.receipt.committed_at
-    folder = Path(lake.uri) / table.path / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     scope = f"version {receipt.version_after}"
     rows = {"append": "the rows that were added in ", "upsert": "the rows that came with "}
     scope = rows.get(str(receipt.mode), "") + scope
@@ -115,11 +110,11 @@ def _report(
         history=history,
         nulls=_nulls(lake, admission),
     )
-    file = folder / f"{receipt.version_after:012d}.html"
-    file.write_text(page_html(page), encoding="utf-8")
-    for old in sorted(folder.glob("*.html"))[:-_KEPT]:
-        old.unlink(missing_ok=True)
-    return Entry(dg.MetadataValue.path(str(file)))
+    store, folder = lake.root.store, f"{table.path}/{FOLDER}/"
+    key = f"{folder}{receipt.version_after:012d}.html"
+    store.put(key, page_html(page).encode())
+    store.delete([one.key for one in store.list(folder)][:-_KEPT])
+    return Entry(dg.MetadataValue.path(f"{store.uri}/{key}"))
 
 
 def _nulls(lake: Lake, admission: Admission) -> NullMap | None:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etl_platform.core.objects import ObjectStore
 from etl_platform.quality.outcome import Audit, Outcome
 
 if TYPE_CHECKING:
@@ -75,33 +75,35 @@ def report_html(
 
 
 def write_report(
-    root: str,
+    store: ObjectStore,
     audit: Audit,
     *,
     run_id: str | None = None,
     partition: Mapping[str, object] | None = None,
     moment: datetime | None = None,
-) -> Path | None:
+) -> str | None:
     """Write the page to ``_validation`` beside the table's data; the newest 50 are kept.
 
+    Args:
+        store: the lake's.
+
     Returns:
-        Where it is; None for a contract without rules and for a lake that is no folder.
+        Where it is; None for a contract without rules.
 
     Raises:
-        OSError: the folder cannot be written to.
+        OSError: the lake's folder cannot be written to.
+        StoreUnavailable: its bucket does not answer.
     """
-    if not audit.outcomes or "://" in root:
+    if not audit.outcomes:
         return None
     now = moment or datetime.now(UTC)
     place = ", ".join(f"{column}={value}" for column, value in (partition or {}).items())
-    folder = Path(root) / audit.table.path / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     suffix = re.sub("[^A-Za-z0-9]", "", run_id or "")[:8]
-    file = folder / f"{now:%Y%m%dT%H%M%S%f}{'-' if suffix else ''}{suffix}.html"
-    file.write_text(report_html(audit, now, run_id, place or None), encoding="utf-8")
-    for old in sorted(folder.glob("*.html"))[:-_KEPT]:
-        old.unlink(missing_ok=True)
-    return file
+    folder = f"{audit.table.path}/{FOLDER}/"
+    name = f"{now:%Y%m%dT%H%M%S%f}{'-' if suffix else ''}{suffix}.html"
+    store.put(folder + name, report_html(audit, now, run_id, place or None).encode())
+    store.delete([page.key for page in store.list(folder)][:-_KEPT])
+    return f"{store.uri}/{folder}{name}"
 
 
 def _word(outcome: Outcome) -> str:

@@ -247,6 +247,8 @@ class QueryTool:
         progress: Callable[[float], None] | None,
         analyze: bool,
     ) -> tuple[Stored, Finished]:
+        # The query's process reaches no network: files of a bucket have to be here before.
+        self._lake.root.fetch_uris(uri for table in planned.inputs for uri in table.uris)
         part = self._results.create()
         try:
             took = execute(

@@ -85,7 +85,7 @@ def test_a_materialisation_loads_the_table_and_says_what_it_did(
     assert counts == [1, 1, 0]
     assert event.metadata["source_version"].value == 1
     assert "dagster/column_lineage" in event.metadata
-    (known,) = destinations_of(project.lake.uri, ORDERS)
+    (known,) = destinations_of(project.lake.root, ORDERS)
     assert (str(known.target), known.target.kind) == ("warehouse:orders", "sqlite")
     assert (known.columns["amount"], known.version) == ("amount", 1)
     assert project.check(ASSET, "fits_target") == "SUCCEEDED"

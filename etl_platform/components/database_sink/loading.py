@@ -146,7 +146,7 @@ class SinkTable:
         target = External(database.name, database.dialect.name, str(self.target))
         columns = self._lineage(lake.schema(self.source, version).names)
         try:
-            note_destination(lake.uri, self.source, Destination(target, columns, version))
+            note_destination(lake.root, self.source, Destination(target, columns, version))
         except OSError as error:
             context.log.warning(
                 "%s: its lineage does not tell of %s: %s", self.source, target, error

@@ -39,7 +39,7 @@ def read_atlas(lake: Lake) -> Atlas:
     names = lake.names()
     found = [_known(lake.snapshot(table)) for table in names]
     tables = {known.name: known for known, _ in found}
-    for sink in _loaded((t.sql, one) for t in names for one in destinations_of(lake.uri, t)):
+    for sink in _loaded((t.sql, one) for t in names for one in destinations_of(lake.root, t)):
         tables[sink.name] = sink
     for outside in _outside(origin for _, origin in found if origin is not None):
         # What was loaded into a database may be read from there again.

@@ -46,5 +46,5 @@ def fill(lake: Lake) -> None:
         ),
     )
     warehouse = External("warehouse", "mariadb", "spent")
-    note_destination(lake.uri, SPENT, Destination(warehouse, {"who": "name", "sum": "total"}, 0))
+    note_destination(lake.root, SPENT, Destination(warehouse, {"who": "name", "sum": "total"}, 0))
     publish(lake, COUNT, ["n"], Origin({SPENT: 0}, {"n": ()}, "SELECT 1"))
