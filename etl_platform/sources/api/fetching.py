@@ -6,7 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from etl_platform.sources.api.pagination.protocol import Ahead, Scheme, Step
 from etl_platform.sources.api.records.reading import Page, PageReader
 from etl_platform.sources.api.spool import Spool
 
+_NOT_FOUND = 404
 _REPEATS = 3
 """Pages that were there before: more is no accident any more."""
 
@@ -88,8 +89,8 @@ class Fetcher:
         return self._read(kept)
 
     def _read(self, response: ApiResponse) -> Page:
-        # There is nothing to read in 204 (no content) and 304 (not modified).
-        if response.status in (204, 304):
+        # 404 is here only what stands behind the last page; 204 has no content, 304 no news.
+        if response.status in (_NOT_FOUND, 204, 304):
             return Page(response, [])
         return self.reader.read(response)
 
@@ -144,7 +145,7 @@ class Chain:
         last = self._checked(step, opening)
         yield last
         if last.page.document is None and not last.page.records:
-            return  # 204 and 304 say nothing about pages
+            return  # such as 204 and 304 say nothing about pages
         ahead = scheme.ahead(step, last.page) if pool is not None else None
         if ahead is not None and pool is not None:
             self._known, self.at_once = ahead.known, True
@@ -165,7 +166,10 @@ class Chain:
 
     def _fetched(self, step: Step) -> Fetched:
         most = self._most
-        fetched = self.fetch(self.requests.build(step))
+        request = self.requests.build(step)
+        if step.beyond:
+            request = replace(request, answers=request.answers | {_NOT_FOUND})
+        fetched = self.fetch(request)
         if self.found is not None:
             self._follow_total(self.found.scheme, fetched, most)
         return fetched

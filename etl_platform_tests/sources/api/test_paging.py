@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etl_platform.core.errors import PermanentError, TransientError
 from etl_platform.sources.api.extraction import Extraction, extract
-from etl_platform.sources.api.messages import BadResponse, Transport
+from etl_platform.sources.api.messages import ApiRefused, BadResponse, Transport
 from etl_platform.sources.api.options import ConnectionOptions, RetryOptions
 from etl_platform.sources.api.resources import ResourceOptions
 from etl_platform.sources.api.transport import open_transport
@@ -102,6 +102,49 @@ def test_no_record_is_lost_or_doubled_whatever_moves(
         given_ids = ids(found)
     assert set(given_ids) >= set(range(count))
     assert len(set(given_ids)) == len(given_ids)
+
+
+@pytest.mark.parametrize("count", [3, SIZE, 20])
+@pytest.mark.parametrize(
+    "pagination",
+    [
+        {"type": "page_number", "size": 50},
+        {"type": "page_number", "size": 50, "total_records": "$.total"},
+        {"type": "offset", "limit": 50},
+        {"type": "offset", "limit": 50, "total_records": "$.total"},
+    ],
+)
+def test_a_server_that_gives_fewer_than_it_is_asked_for_loses_none(
+    http_server: HttpServer, transport: Transport, pagination: dict[str, Any], count: int
+) -> None:
+    http_server.pages["items"] = Pages(records(count), page_size=SIZE)
+    if pagination["type"] == "offset":
+        pagination = {**pagination, "limit_param": "most"}
+    options = resource("page" if pagination["type"] == "page_number" else "offset",
+                       declared=False, pagination=pagination)  # fmt: skip
+    with extract(transport, options) as found:
+        assert ids(found) == list(range(count))
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_server_may_answer_404_behind_its_last_page(
+    http_server: HttpServer, transport: Transport, concurrency: int
+) -> None:
+    options = ResourceOptions.model_validate(
+        {
+            "path": "/numbered/{page}",
+            "pagination": {"type": "page_number"},
+            "concurrency": concurrency,
+        }
+    )
+    for number in (1, 2, 3):
+        body = f'[{{"id": {number}}}]'.encode()
+        http_server.answers[f"/numbered/{number}"] = (200, {}, body)
+    with extract(transport, options) as found:
+        assert ids(found) == [1, 2, 3]
+    del http_server.answers["/numbered/1"]
+    with pytest.raises(ApiRefused, match="404"):
+        extract(transport, options)
 
 
 @pytest.mark.parametrize("scheme", [*SCHEMES])

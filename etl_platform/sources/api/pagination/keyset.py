@@ -34,7 +34,9 @@ class Keyset(SchemeOptions):
         Raises:
             BadResponse: it has no such field.
         """
-        if not page.records or (self.limit is not None and len(page.records) < self.limit):
+        # The first page tells nothing: a server may give fewer records than it is asked for.
+        shortest = 0 if self.limit is None or step.full is None else min(self.limit, step.full)
+        if not page.records or len(page.records) < shortest:
             return None
         key = Document(page.records[-1], page.response.url).scalar(self.field)
         if key is None:
@@ -44,8 +46,9 @@ class Keyset(SchemeOptions):
             )
         if key == step.values["after"] and len(page.records) == 1:
             return None  # an inclusive bound, and nothing behind it
-        return self._step(key)
+        return self._step(key, step.full or len(page.records))
 
-    def _step(self, key: str | None) -> Step:
+    def _step(self, key: str | None, full: int | None = None) -> Step:
         limited = {} if self.limit is None else {"limit": self.limit}
-        return Step({"after": key, **limited}, {"after": self.param, "limit": self.limit_param})
+        params = {"after": self.param, "limit": self.limit_param}
+        return Step({"after": key, **limited}, params, full=full)

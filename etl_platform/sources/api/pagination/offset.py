@@ -37,13 +37,15 @@ class Offset(SchemeOptions):
         """The records behind these."""
         if not page.records:
             return None
-        behind = int(str(step.values["offset"])) + len(page.records)
+        behind, full = int(str(step.values["offset"])) + len(page.records), step.full
         total = self.total(page)
         if total is not None:
-            return self._step(behind) if behind - self.start < total else None
-        if self.limit is not None and len(page.records) < self.limit:
+            return self._step(behind, full) if behind - self.start < total else None
+        # The first page tells nothing: a server may give fewer records than it is asked for.
+        shortest = 0 if self.limit is None or full is None else min(self.limit, full)
+        if len(page.records) < shortest:
             return None
-        return self._step(behind)
+        return self._step(behind, full or len(page.records), beyond=True)
 
     def ahead(self, step: Step, page: Page) -> Ahead | None:
         """Every ``limit`` records, up to the last or on and on."""
@@ -54,15 +56,15 @@ class Offset(SchemeOptions):
         total = self.total(page)
         if total is not None:
             offsets = range(behind, self.start + total, size)
-            return Ahead((self._step(n) for n in offsets), known=True)
-        return Ahead((self._step(n) for n in count(behind, size)), known=False)
+            return Ahead((self._step(n, size) for n in offsets), known=True)
+        steps = (self._step(n, size, beyond=True) for n in count(behind, size))
+        return Ahead(steps, known=False)
 
     def total(self, page: Page) -> int | None:
         """What ``total_records`` says."""
         return number_at(self.total_records, page)
 
-    def _step(self, offset: int) -> Step:
+    def _step(self, offset: int, full: int | None = None, *, beyond: bool = False) -> Step:
         limited = {} if self.limit is None else {"limit": self.limit}
-        return Step(
-            {"offset": offset, **limited}, {"offset": self.param, "limit": self.limit_param}
-        )
+        params = {"offset": self.param, "limit": self.limit_param}
+        return Step({"offset": offset, **limited}, params, full=full, beyond=beyond)

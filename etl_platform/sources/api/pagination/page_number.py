@@ -37,39 +37,50 @@ class PageNumber(SchemeOptions):
 
     def after(self, step: Step, page: Page) -> Step | None:
         """The next number, unless this was the last page."""
-        number = self._number(step)
-        last = self._last(page)
+        number, full = self._number(step), step.full or len(page.records)
+        last = self._last(page, full)
         if last is not None:
-            return self._step(number + 1) if number < last else None
-        if not page.records or (self.size is not None and len(page.records) < self.size):
+            return self._step(number + 1, full) if number < last else None
+        if not page.records or self._is_short(step, page):
             return None
-        return self._step(number + 1)
+        return self._step(number + 1, full, beyond=True)
 
     def ahead(self, step: Step, page: Page) -> Ahead | None:
         """All numbers up to the last, or on and on where the last is not known."""
-        number = self._number(step)
-        last = self._last(page)
+        number, full = self._number(step), len(page.records)
+        last = self._last(page, full)
         if last is not None:
-            return Ahead((self._step(n) for n in range(number + 1, last + 1)), known=True)
-        if not page.records or (self.size is not None and len(page.records) < self.size):
+            return Ahead((self._step(n, full) for n in range(number + 1, last + 1)), known=True)
+        if not full or (self.size is not None and full < self.size):
             return None
-        return Ahead((self._step(n) for n in count(number + 1)), known=False)
+        steps = (self._step(n, full, beyond=True) for n in count(number + 1))
+        return Ahead(steps, known=False)
 
     def total(self, page: Page) -> int | None:
         """What ``total_records`` says."""
         return number_at(self.total_records, page)
 
-    def _last(self, page: Page) -> int | None:
+    def _is_short(self, step: Step, page: Page) -> bool:
+        # The first page tells nothing: a server may give fewer records than it is asked for.
+        return (
+            self.size is not None
+            and step.full is not None
+            and len(page.records) < min(self.size, step.full)
+        )
+
+    def _last(self, page: Page, full: int) -> int | None:
         pages = number_at(self.total_pages, page)
         if pages is None and self.size is not None:
             records = self.total(page)
-            pages = None if records is None else -(-records // self.size)
+            size = full if 0 < full < self.size else self.size
+            pages = None if records is None else -(-records // size)
         return None if pages is None else self.start + pages - 1
 
-    def _step(self, number: int) -> Step:
+    def _step(self, number: int, full: int | None = None, *, beyond: bool = False) -> Step:
         sized = {} if self.size is None else {"size": self.size}
         named = {} if self.size_param is None else {"size": self.size_param}
-        return Step({"page": number, **sized}, {"page": self.param, **named})
+        values = {"page": number, **sized}
+        return Step(values, {"page": self.param, **named}, full=full, beyond=beyond)
 
     def _number(self, step: Step) -> int:
         return int(str(step.values["page"]))

@@ -22,11 +22,15 @@ class Step:
             no placeholder takes is sent as the query's parameter that ``params`` names for it.
         params: the query's parameter for each value; a value of None is left out.
         url: the whole address instead, as the server gave it.
+        full: records of the first page, where others may be compared with it.
+        beyond: whether it may lie behind the last page, where some servers answer 404.
     """
 
     values: Mapping[str, StepValue] = field(default_factory=dict[str, StepValue])
     params: Mapping[str, str] = field(default_factory=dict[str, str])
     url: str | None = None
+    full: int | None = None
+    beyond: bool = False
 
     def __str__(self) -> str:
         if self.url is not None:
