@@ -91,6 +91,8 @@ def test_all_assets_are_materialised_by_one_command(
             *("dagster", "asset", "materialize", "--select", 'not group:"live"', *MODULE),
             *("--config-json", json.dumps(IN_PROCESS)),
         )
+    # Its limits were kept, tokens that expired were renewed, and no page was asked for twice.
+    assert set(weather.pages.values()) == {1}
     after = published(copy)
     assert set(after) == ASSETS
     assert all(version > before.get(table, -1) for table, version in after.items())

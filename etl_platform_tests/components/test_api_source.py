@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
 
-import etl_platform
+from etl_platform.components.api_source.component import ApiSourceComponent
 from etl_platform.components.api_source.loading import CURSOR_NOTE
 from etl_platform.core.names import TableName
-from etl_platform.demo.weather import WeatherService, serving
 from etl_platform_tests.components.conftest import Project
+from etl_platform_tests.servers.graphql import TOKEN, graphql_server
 from etl_platform_tests.servers.orders import OrdersApi, Record, orders_api
+from etl_platform_tests.servers.soap import PASSWORD, soap_server
 
 ORDERS = {"path": "/orders", "primary_key": ["id"], "profile": "off"}
 BY_UPDATE = {"cursor": "updated_at", "param": "updated_since"}
@@ -173,7 +173,7 @@ def test_periods_are_asked_for_one_by_one(project: Project, api: OrdersApi) -> N
             "partition": {"cadence": "daily", "start": "2024-01-01", "format": "%Y-%m-%d"},
         },
     )
-    for day in ("2024-01-02", "2024-01-03", "2024-01-02"):
+    for day in ("2024-01-02", "2024-01-03"):
         assert project.materialize(partition=day).success
     assert ids(project, "shop.sales") == [2, 3]
     assert "/sales?from=2024-01-02&to=2024-01-03" in api.asked
@@ -251,22 +251,70 @@ def test_a_credential_in_the_definition_is_refused_and_not_repeated(project: Pro
     assert "nobody-may-see" not in said
 
 
-def test_the_demos_weather_is_read_with_tokens_that_expire_within_the_services_limits(
+def test_what_is_scaffolded_loads_as_it_is(project: Project) -> None:
+    project.sandbox.scaffold_component(
+        component_cls=ApiSourceComponent,
+        defs_path="crm",
+        scaffold_params={"base_url": "https://crm.example.com", "resource": "contacts"},
+    )
+    with project.defs() as defs:
+        (spec,) = defs.resolve_all_asset_specs()
+    assert spec.key == dg.AssetKey(["main", "contacts"])
+
+
+def test_queries_of_graphql_and_operations_of_soap_are_resources_like_any_other(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    demo = Path(etl_platform.__file__).parent / "defs" / "weather" / "defs.yaml"
-    project.write("weather/defs.yaml", demo.read_text())
-    with serving(WeatherService("a secret", page=4000)) as service:
-        monkeypatch.setenv("WEATHER_API", service.url)
-        monkeypatch.setenv("WEATHER_SECRET", service.secret)
-        done = project.materialize()
-    assert done.success
-    assert set(service.pages.values()) == {1}
-    assert service.refused == 0
-    seen = told(done, "weather/observations")
-    assert (seen["records"], seen["quarantined_rows"]) == (26_115, 1)
-    assert seen["pagination"] == "page_number: $.total_pages is 3"
-    assert project.lake.schema(TableName("weather", "observations")).names[:2] == [
-        "station",
-        "observed_at",
-    ]
+    query = """query($first: Int!, $after: String, $since: String) {
+      readings(first: $first, after: $after, since: $since) {
+        pageInfo {hasNextPage endCursor} nodes: edges {node {id station updatedAt humidity}}
+      }
+    }"""
+    sensors = {
+        "graphql": {
+            "query": query,
+            "variables": {"first": 10, "since": "{since}"},
+            "partial": "accept",
+        },
+        "primary_key": ["id"],
+        "incremental": {"cursor": "updatedAt"},
+    }
+    stations = {
+        "soap": {"wsdl": "/weather?wsdl", "operation": "GetReadings"},
+        "select": "$.reading",
+        "primary_key": ["id"],
+        "types": {"amount": "decimal(38, 20)", "at": "timestamptz"},
+        "pagination": {"type": "page_number", "total_records": "$.total", "size": 10},
+        "contract": {"rules": [{"rule": "not_null", "column": "amount"}]},
+    }
+    with graphql_server() as (graphql, asked), soap_server() as (soap, _):
+        for name, url, auth, resource in (
+            ("sensors", graphql, {"type": "bearer", "token": "env://A_TOKEN"}, sensors),
+            (
+                "stations",
+                soap,
+                {"type": "basic", "username": "soap", "password": "env://A_PASSWORD"},
+                stations,
+            ),
+        ):
+            attributes = {
+                "target_schema": name,
+                "connection": {"base_url": url, "auth": auth},
+                "defaults": {"profile": "off"},
+                "resources": {"readings": resource},
+            }
+            component = {"type": "etl_platform.ApiSourceComponent", "attributes": attributes}
+            project.write(f"{name}/defs.yaml", component)
+        monkeypatch.setenv("A_TOKEN", TOKEN)
+        monkeypatch.setenv("A_PASSWORD", PASSWORD)
+        first = project.materialize()
+        assert first.success
+        before = asked.requests
+        assert project.materialize("sensors/readings").success
+        assert asked.requests == before + 1
+    assert ids(project, "sensors.readings") == list(range(1, 26))
+    assert len(project.rows("stations.readings")) == 25
+    assert told(first, "sensors/readings")["errors_accepted"] == (
+        "readings.nodes.2.node.humidity: the sensor of reading 13 is broken (1 answers)"
+    )
+    assert told(first, "sensors/readings")["pagination"] == "connection: declared"

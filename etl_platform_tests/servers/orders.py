@@ -80,7 +80,8 @@ class OrdersApi:
         start = int(after) if after else 0
         shown = found[start : start + self.page]
         end = start + len(shown)
-        return {"orders": shown, "next": str(end) if end < len(found) else None}
+        following = str(end) if end < len(found) else None
+        return {"orders": shown, "next": following, "total": len(found)}
 
 
 @contextmanager
