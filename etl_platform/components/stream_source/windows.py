@@ -13,9 +13,11 @@ import dagster as dg
 from etl_platform.components.assets import LAKE_KEY, Event, TableAsset
 from etl_platform.components.options import AssetOptions
 from etl_platform.components.stream_source.decoding import as_format
+from etl_platform.components.stream_source.lost_runs import RESULTS_TAG, begun_anew
 from etl_platform.components.stream_source.missing import ATTEMPTS, WINDOW_TAG, missing
 from etl_platform.components.stream_source.options import Looking
 from etl_platform.components.stream_source.window_options import WindowOptions
+from etl_platform.components.timing import parse_duration
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
 from etl_platform.metastore.records import now
@@ -151,8 +153,15 @@ class WindowAssets:
                 )
                 for partition, run_key in lacks.request.items()
             ]
+            tag = (RESULTS_TAG, str(self.window.results))
+            patience = parse_duration(self.looking.give_up_after)
+            run_keys = [*begun_anew(context.instance, *tag, now(), patience)]
             if version is not None and version != context.cursor:
-                requests.append(dg.RunRequest(run_key=version, asset_selection=[key]))
+                run_keys.append(version)
+            requests += [
+                dg.RunRequest(run_key=one, asset_selection=[key], tags=dict([tag]))
+                for one in run_keys
+            ]
             reason = None if requests else f"nothing has changed since version {version}"
             return dg.SensorResult(
                 run_requests=requests, skip_reason=reason, cursor=version or context.cursor
