@@ -204,8 +204,8 @@ def kill_at_random(shop: Shop, kills: int) -> str:
     return (
         f"{killed} kills in {rounds} extractions ({took_s:.2f} s each undisturbed): "
         f"{midway} with complete pages on disk, {committed} after the commit; "
-        f"{shop.api.asked.total():,} pages answered, {spared} complete ones not asked for again, "
-        f"none was; {len(shop.state):,} orders, none lost, none doubled"
+        f"{shop.api.asked.total():,} pages answered, {spared} times a "
+        f"complete one was not asked for again; {len(shop.state):,} orders, none lost, none doubled"
     )
 
 
