@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpcore
-import httpx
 
 from etl_platform.core.errors import ConfigError
 from etl_platform.sources.api.messages import ApiRefused, ApiUnavailable, BadResponse
@@ -279,6 +278,8 @@ def _no_connection(where: str, error: Exception) -> ApiUnavailable | ApiRefused:
 
 def _tls(verify: bool | str) -> ssl.SSLContext:
     if not isinstance(verify, str):
+        import httpx
+
         return httpx.create_ssl_context()
     try:
         return ssl.create_default_context(cafile=verify)
@@ -299,6 +300,8 @@ def _proxy(origin: Origin) -> str | None:
 
 
 def _proxy_of(url: str) -> httpcore.Proxy:
+    import httpx
+
     parsed = httpx.Proxy(url)
     return httpcore.Proxy(
         url=httpcore.URL(
