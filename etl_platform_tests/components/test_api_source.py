@@ -158,7 +158,13 @@ def test_lists_become_tables_whose_rows_follow_their_record(
     assert {sku for parent, sku in after if parent == 8} == {"new"}
     assert len(project.rows("shop.orders__lines")) == len(lines) - 1
 
-    api.orders[8] = {**order(8, "2024-03-0"), "notes": [{"text": "x"}]}
+    kept, api.orders = api.orders, {}
+    nothing = project.materialize()
+    assert nothing.success
+    assert told(nothing, "shop/orders")["records"] == 0
+    assert len(project.rows("shop.orders__lines")) == len(lines) - 1
+
+    api.orders = {**kept, 8: {**order(8, "2024-03-0"), "notes": [{"text": "x"}]}}
     refused = failure(project.materialize())
     assert "children does not name: notes" in refused
 
@@ -173,7 +179,8 @@ def test_periods_are_asked_for_one_by_one(project: Project, api: OrdersApi) -> N
             "partition": {"cadence": "daily", "start": "2024-01-01", "format": "%Y-%m-%d"},
         },
     )
-    for day in ("2024-01-02", "2024-01-03"):
+    # Of the fourth there is nothing.
+    for day in ("2024-01-02", "2024-01-03", "2024-01-04"):
         assert project.materialize(partition=day).success
     assert ids(project, "shop.sales") == [2, 3]
     assert "/sales?from=2024-01-02&to=2024-01-03" in api.asked

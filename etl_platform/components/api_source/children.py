@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from etl_platform.components.api_source.drift import ColumnPolicy, drift_entry
+from etl_platform.components.api_source.drift import ColumnPolicy, as_reader, drift_entry
+from etl_platform.components.api_source.metadata import not_judged
 from etl_platform.components.assets import Event
 from etl_platform.components.options import AssetOptions
 from etl_platform.core.duck import connect, quote
@@ -19,6 +20,8 @@ from etl_platform.publishing.anomaly_checks import with_anomalies
 from etl_platform.publishing.publish import PARTITION_COLUMN, Publication, publish
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from etl_platform.quality import Contract
     from etl_platform.resources import LakeResource
     from etl_platform.sources.api.extraction import Extraction
@@ -62,8 +65,11 @@ class ChildTableOf:
 
         lake = resource.lake()
         own = next((one for one in found.tables if one.name == self.lists), None)
-        if own is None and not lake.exists(self.table):
-            context.log.info("%s: no record has any element yet", self.table)
+        if (own is None and not lake.exists(self.table)) or (
+            mode == "upsert" and not found.records
+        ):
+            context.log.info("%s: no record has any element", self.table)
+            yield from not_judged(context, dg.AssetKey(self.table.key))
             return
         partition = context.partition_key if context.has_partition_key else None
         policy = ColumnPolicy(
@@ -78,16 +84,15 @@ class ChildTableOf:
             rows: object
             apart, extra, names = None, dict[str, dg.MetadataValue](), list[str]()
             if own is None:
-                con = stack.enter_context(connect(lake.settings))
-                rows = con.sql(f"SELECT * FROM {lake.relation_sql(self.table)} WHERE false")
+                rows = policy.nothing(lake)
             else:
                 drift = policy.check(context, lake, own.schema)
                 rows, apart = stack.enter_context(policy.rows(lake, own, drift))
                 extra, names = drift_entry(drift), list(own.schema.names)
             if mode == "upsert" and lake.exists(self.table):
                 con = stack.enter_context(connect(lake.settings))
-                con.register("new_rows", rows)
-                con.register("read_records", found.tables[0].reader().read_all().select(self.key))
+                con.register("new_rows", as_reader(rows))
+                con.register("read_records", _keys(found.tables[0].reader(), self.key))
                 kept = " AND ".join(f"old.{quote(_PARENT + n)} = read.{quote(n)}" for n in self.key)
                 rows = con.sql(
                     f"SELECT * FROM {lake.relation_sql(self.table)} old WHERE NOT EXISTS "
@@ -106,7 +111,8 @@ class ChildTableOf:
                 ),
                 extra=extra,
                 apart=apart,
-                batch=batch,
+                # The same run may have published other pages, before it failed at the records.
+                batch=f"{batch}/{found.records} records until {found.cursor}",
                 asset=dg.AssetKey(self.table.key),
             )
             yield from with_anomalies(
@@ -116,6 +122,14 @@ class ChildTableOf:
                 publish(context, resource, rows, publication),
                 dg.AssetKey(self.table.key),
             )
+
+
+def _keys(records: pa.RecordBatchReader, key: tuple[str, ...]) -> pa.Table:
+    import pyarrow as pa
+
+    columns = list(key)
+    schema = pa.schema([records.schema.field(name) for name in columns])
+    return pa.Table.from_batches((batch.select(columns) for batch in records), schema)
 
 
 def check_children(table: TableName, children: Sequence[ChildTableOf], found: Extraction) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import dagster as dg
 
@@ -15,6 +15,7 @@ from etl_platform.core.errors import SchemaMismatch
 from etl_platform.sources.database.drift import ColumnDrift, compare
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
     from etl_platform.core.names import TableName
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from etl_platform.sources.api.records.tables import ExtractedTable
 
 _SHOWN_CHARACTERS = 4_000
+_BATCH_ROWS = 65_536
 _FIXES = {
     "freeze": "see that the readers can take it, then run once with schema_change: evolve",
     "quarantine": "look at what the API sends now; load the table anew with schema_change: any",
@@ -39,8 +41,9 @@ class ColumnPolicy:
     Args:
         choice: ``evolve``, ``freeze``, ``quarantine`` or ``any``.
         replaces: whether the whole table is replaced, so that ``any`` has its way.
+        key: columns without which the rest means nothing.
         own: columns of the lake's table that are the platform's.
-        partition: the value of ``own``'s column of partitions, for rows that are set apart.
+        constants: text columns that rows which are set apart get, such as their partition.
     """
 
     table: TableName
@@ -117,11 +120,21 @@ class ColumnPolicy:
             case _:
                 return None if all(one.fits for one in drift) else "new columns and wider types"
 
+    def nothing(self, lake: Lake) -> pa.RecordBatchReader:
+        """No rows, in the table's columns."""
+        import pyarrow as pa
+
+        schema = pa.schema([one for one in lake.schema(self.table) if one.name not in self.own])
+        return pa.RecordBatchReader.from_batches(schema, [])
+
     @contextmanager
     def rows(
         self, lake: Lake, found: ExtractedTable, drift: tuple[ColumnDrift, ...]
     ) -> Generator[tuple[object, str | None]]:
         """The rows to publish, and a SELECT of those that are set apart, if any are."""
+        if not found.schema.names and lake.exists(self.table):
+            yield self.nothing(lake), None
+            return
         known = self.known(lake)
         if known is None:
             yield found.reader(), None
@@ -134,6 +147,15 @@ class ColumnPolicy:
         apart = SettingApart(self.table, fields, drift, self.constants)
         with apart.split(lake, reader) as split:
             yield split
+
+
+def as_reader(rows: object) -> pa.RecordBatchReader:
+    """What :meth:`ColumnPolicy.rows` gives, for another connection of DuckDB to read."""
+    import pyarrow as pa
+
+    if isinstance(rows, pa.RecordBatchReader):
+        return rows
+    return cast("duckdb.DuckDBPyRelation", rows).to_arrow_reader(_BATCH_ROWS)
 
 
 def drift_entry(drift: tuple[ColumnDrift, ...]) -> dict[str, dg.MetadataValue]:

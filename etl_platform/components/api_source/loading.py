@@ -14,7 +14,7 @@ import dagster as dg
 from etl_platform.components.api_source.asking import Counting, asking, parents
 from etl_platform.components.api_source.children import ChildTableOf, check_children
 from etl_platform.components.api_source.drift import ColumnPolicy, drift_entry
-from etl_platform.components.api_source.metadata import extraction_metadata
+from etl_platform.components.api_source.metadata import extraction_metadata, not_judged
 from etl_platform.components.api_source.options import ApiTableOptions
 from etl_platform.components.assets import LAKE_KEY, Event
 from etl_platform.core.names import TableName
@@ -222,9 +222,7 @@ class ApiTable:
         yield dg.MaterializeResult(
             asset_key=key, metadata={**extra, "unchanged": dg.MetadataValue.text(why)}
         )
-        for output, spec in context.assets_def.check_specs_by_output_name.items():
-            if spec.asset_key == key:
-                yield dg.Output(None, output_name=output)
+        yield from not_judged(context, key)
 
     def _batch(self, context: dg.AssetExecutionContext) -> str:
         return batch_of(context.run, context.partition_key if context.has_partition_key else None)
