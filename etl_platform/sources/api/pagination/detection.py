@@ -3,8 +3,8 @@
 What an answer says about pages is believed in this order: a ``Link`` header, the next page's
 address, a connection's ``pageInfo``, a token for the next page, numbers of pages. An answer that
 says nothing, but holds as many records as pages usually have, is tried: whether ``?page=2`` or
-``?offset=N`` brings other records. That costs at most two requests, and finds the APIs that would
-otherwise be cut off after their first page in silence.
+``?offset=N`` brings other records. That costs at most two requests. An answer that says that there
+is more, where nothing brings it, is refused: no API is cut off after its first page in silence.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from etl_platform.sources.api.messages import ApiRefused
+from etl_platform.sources.api.messages import ApiRefused, BadResponse
 from etl_platform.sources.api.pagination.connection import Connection
 from etl_platform.sources.api.pagination.cursor import Cursor
 from etl_platform.sources.api.pagination.link_header import LinkHeader, next_link
@@ -39,7 +39,12 @@ _TOKENS = {
     "nextToken": "nextToken",
     "continuation_token": "continuation_token",
     "continuationToken": "continuationToken",
+    "next_page": "page",
+    "nextPage": "page",
+    "next_offset": "offset",
+    "nextOffset": "offset",
 }
+_MORE = ("has_more", "hasMore", "has_next", "hasNext", "has_next_page", "hasNextPage", "more")
 _PAGE_COUNTS = ("total_pages", "totalPages", "page_count", "pageCount", "last_page", "lastPage",
                 "num_pages", "pages")  # fmt: skip
 _RECORD_COUNTS = ("total", "total_count", "totalCount", "total_records", "totalRecords",
@@ -67,6 +72,9 @@ def detect(page: Page, fetch: Callable[[Step], Page]) -> Found:
     Args:
         page: the first one, asked for without anything about pages.
         fetch: asks for another, where the first one does not tell.
+
+    Raises:
+        BadResponse: there are more records, and no way to them was found.
     """
     if next_link(page):
         return Found(LinkHeader(), 'the header Link has rel="next"')
@@ -107,10 +115,13 @@ def _tried(page: Page, fetch: Callable[[Step], Page]) -> Found:
         for where, value in _numbers(places, page, _RECORD_COUNTS, _RECORD_HEADERS)
         if value > size
     ]
-    if not size or (not counts and size not in _USUAL_SIZES):
+    more = [f"{_path(at)} is true" for at, text in places.items()
+            if at[-1] in _MORE and text == "true"]  # fmt: skip
+    if not size or (not counts and not more and size not in _USUAL_SIZES):
         return Found(SinglePage(), "nothing in the answer leads to another page")
     total = counts[0][0] if counts else None
-    told = f"{total} is {counts[0][1]}" if counts else f"{size} records may be a full page"
+    said = [f"{total} is {counts[0][1]}" for _ in counts[:1]] + more
+    told = said[0] if said else f"{size} records may be a full page"
     by_number = PageNumber(size=size, total_records=total)
     by_offset = Offset(limit=size, total_records=total)
     schemes: tuple[Scheme, ...] = (by_number, by_offset)
@@ -124,6 +135,13 @@ def _tried(page: Page, fetch: Callable[[Step], Page]) -> Found:
             continue
         if second.records and second.records[0] != page.records[0]:
             return Found(scheme, f"{told}, and another {step} brings others")
+    if said:
+        raise BadResponse(
+            f"{page.response.url}: {told}, the answer holds {size} records, and how to get the "
+            "others was not found",
+            fix="declare pagination as the API's documentation says; or pagination: {type: none}, "
+            "if one answer is enough",
+        )
     return Found(SinglePage(), f"{told}, but neither ?page=2 nor ?offset={size} brings others")
 
 

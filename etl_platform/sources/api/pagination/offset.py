@@ -37,7 +37,9 @@ class Offset(SchemeOptions):
         """The records behind these."""
         if not page.records:
             return None
-        behind, full = int(str(step.values["offset"])) + len(page.records), step.full
+        # More than was asked for are some of the page before: those count nothing.
+        new = len(page.records) if self.limit is None else min(len(page.records), self.limit)
+        behind, full = int(str(step.values["offset"])) + new, step.full
         total = self.total(page)
         if total is not None:
             return self._step(behind, full) if behind - self.start < total else None
