@@ -131,6 +131,16 @@ def test_pages_of_a_run_that_failed_are_not_asked_for_again(
     assert ids(project, "shop.orders") == list(range(1, 9))
 
 
+def test_after_rows_were_refused_the_api_is_asked_again(project: Project, api: OrdersApi) -> None:
+    api.page, api.orders = 100, {1: order(1, amount=-1.0)}
+    rules = {"rules": [{"rule": "range", "column": "amount", "min": 0}]}
+    declare(project, orders={**ORDERS, "contract": rules, "pagination": {"type": "none"}})
+    assert "range_amount" in failure(project.materialize())
+    api.orders = {1: order(1)}
+    assert project.materialize().success
+    assert api.asked.total() == 2
+
+
 def test_lists_become_tables_whose_rows_follow_their_record(
     project: Project, api: OrdersApi
 ) -> None:

@@ -17,6 +17,7 @@ from etl_platform.components.api_source.drift import ColumnPolicy, drift_entry
 from etl_platform.components.api_source.metadata import extraction_metadata, not_judged
 from etl_platform.components.api_source.options import ApiTableOptions
 from etl_platform.components.assets import LAKE_KEY, Event
+from etl_platform.core.errors import SchemaMismatch
 from etl_platform.core.names import TableName
 from etl_platform.publishing.anomaly_checks import with_anomalies
 from etl_platform.publishing.failures import batch_of
@@ -91,30 +92,37 @@ class ApiTable:
             self._spool_name(context, lake),
             max_age_s=self.resume_s,
         )
-        with extract(
-            transport,
-            declared,
-            parents=None if self.parent is None else parents(lake, self.parent, declared),
-            since=since,
-            known=policy.known(lake),
-            spool=spool,
-            validator=self._note(lake, VALIDATOR_NOTE, everything),
-            reader=ask.reader,
-            requests=ask.requests,
-        ) as found:
-            extra = extraction_metadata(found, transport, ask, since)
-            if found.unchanged:
-                yield from self._nothing(context, "not modified since the last load", extra)
-            else:
-                check_children(self.table, self.children, found)
-                if everything or not self.options.incremental:
-                    mode = "replace" if self.options.partition is None else "replace_partition"
+        try:
+            with extract(
+                transport,
+                declared,
+                parents=None if self.parent is None else parents(lake, self.parent, declared),
+                since=since,
+                known=policy.known(lake),
+                spool=spool,
+                validator=self._note(lake, VALIDATOR_NOTE, everything),
+                reader=ask.reader,
+                requests=ask.requests,
+            ) as found:
+                extra = extraction_metadata(found, transport, ask, since)
+                if found.unchanged:
+                    yield from self._nothing(context, "not modified since the last load", extra)
                 else:
-                    mode = "upsert"
-                for child in self.children:
-                    yield from child.publish(context, resource, found, mode, self._batch(context))
-                yield from self._own(context, resource, found, policy, mode, since, extra)
-            found.discard()
+                    check_children(self.table, self.children, found)
+                    if everything or not self.options.incremental:
+                        mode = "replace" if self.options.partition is None else "replace_partition"
+                    else:
+                        mode = "upsert"
+                    for child in self.children:
+                        yield from child.publish(
+                            context, resource, found, mode, self._batch(context)
+                        )
+                    yield from self._own(context, resource, found, policy, mode, since, extra)
+                found.discard()
+        except (SchemaMismatch, dg.Failure):
+            # Complete, and refused: whoever repairs the source wants it to be asked again.
+            spool.remove()
+            raise
 
     def _own(
         self,
