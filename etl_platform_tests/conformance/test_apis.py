@@ -374,11 +374,19 @@ def test_tls_is_verified_and_left_without_credentials(
             secure.elsewhere = http_server.address
             secure.planned.append(Fault.ELSEWHERE)
             assert len(json.loads(transport.send(ASKED).body)["data"]) == 3
-        with (
-            opened(secure, auth=auth) as transport,
-            pytest.raises(ApiRefused, match="the certificate does not hold"),
+        another = tmp_path / "another.pem"
+        trustme.CA().cert_pem.write_to_path(another)
+        by_name = secure.url().replace("127.0.0.1", "localhost")
+        for given in (
+            {},
+            {"verify": str(another)},
+            {"verify": str(trusted), "base_url": by_name},
         ):
-            transport.send(ASKED)
+            with (
+                opened(secure, auth=auth, **given) as transport,
+                pytest.raises(ApiRefused, match="the certificate does not hold"),
+            ):
+                transport.send(ASKED)
         assert secure.credentials_seen().count("canary") == 2
     assert "canary" not in str(http_server.requests)
 

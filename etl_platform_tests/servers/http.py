@@ -288,11 +288,19 @@ class _Handler(BaseHTTPRequestHandler):
             server.requests.append(seen)
             server.under_way += 1
             server.most_at_once = max(server.most_at_once, server.under_way)
+        self._counted = True
         try:
             if server.latency_s:
                 time.sleep(server.latency_s)
             self._answer(server, seen, request)
         finally:
+            self._done()
+
+    def _done(self) -> None:
+        """Count the request as over: before its last bytes go, since the client may be faster."""
+        server = self.server.behaviour  # pyright: ignore[reportAttributeAccessIssue]
+        if self._counted:
+            self._counted = False
             with server.lock:
                 server.under_way -= 1
 
@@ -370,6 +378,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _spoil(self, fault: Fault, body: bytes) -> None:
         """Answer with a page, but not as it should be."""
+        self._done()
         half = body[: len(body) // 2]
         head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
         match fault:
@@ -410,6 +419,7 @@ class _Handler(BaseHTTPRequestHandler):
         lines |= {"Content-Length": str(len(body)), "Date": self.date_time_string()}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         sent = b"" if self.command == "HEAD" else body
+        self._done()
         # One write: two would wait for each other on a kept connection.
         self.wfile.write(f"HTTP/1.1 {status} _\r\n{head}\r\n".encode() + sent)
 

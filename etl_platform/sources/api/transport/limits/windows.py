@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from etl_platform.sources.api.transport.limits.shared_file import SharedFile
 
-_ARRIVES_WITHIN_S = 1.0
+_ARRIVES_WITHIN_S = 5.0
 
 
 class Window:
@@ -13,7 +13,7 @@ class Window:
     A ring of as many moments as requests are allowed: each is when the request that took it stops
     to count. A server counts a request somewhere between its sending and the start of its answer,
     so it stops to count ``span_s`` after the latter; or, where the server thinks for long, after
-    the second within which it must have arrived. (A bucket of tokens would let nearly twice as
+    the seconds within which it must have arrived. (A bucket of tokens would let nearly twice as
     many arrive in an unlucky span.) A killed process leaves a moment that passes like any other.
 
     Args:
