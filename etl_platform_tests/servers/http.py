@@ -344,14 +344,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _misbehave(self, server: HttpServer, seen: Seen, fault: Fault) -> bool:
         """Answer wrongly without a page; False when the fault needs one."""
         wait_s = server.retry_after_s
-        date = format_datetime(
-            datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=wait_s), usegmt=True
+        now = datetime.now(UTC).replace(microsecond=0)
+        said, date = (
+            format_datetime(moment, usegmt=True)
+            for moment in (now, now + timedelta(seconds=wait_s))
         )
         match fault:
             case Fault.TOO_MANY_SECONDS:
                 self._reply(429, b"{}", {"Retry-After": str(wait_s)})
             case Fault.TOO_MANY_DATE:
-                self._reply(429, b"{}", {"Retry-After": date})
+                self._reply(429, b"{}", {"Retry-After": date, "Date": said})
             case Fault.TOO_MANY_SILENT:
                 self._reply(429, b"{}")
             case Fault.ERROR:
@@ -416,7 +418,7 @@ class _Handler(BaseHTTPRequestHandler):
             lines["Content-Encoding"] = "gzip"
         if status == 304:
             del lines["Content-Type"]
-        lines |= {"Content-Length": str(len(body)), "Date": self.date_time_string()}
+        lines = {"Date": self.date_time_string(), "Content-Length": str(len(body))} | lines
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         sent = b"" if self.command == "HEAD" else body
         self._done()
