@@ -76,6 +76,8 @@ class FileCache:
             for folder, folders, names in os.walk(self.folder):
                 for name in names:
                     path = Path(folder, name)
+                    if name == _LOCK:
+                        continue
                     if path.suffix == STAGED:
                         self._drop_abandoned(path, now)
                         with contextlib.suppress(ValueError):  # the folder is made after its mark

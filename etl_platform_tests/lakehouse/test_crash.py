@@ -7,12 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from etl_platform.core.settings import Settings
 from etl_platform.lakehouse import Lake, Mode
+from etl_platform_tests.lakehouse.conftest import stored_files
 from etl_platform_tests.lakehouse.writer import TABLE, batch, publish
 
 ROWS = 20_000
@@ -77,11 +77,9 @@ def crash_and_recover(lake: Lake, mode: Mode, kills: int, generator: random.Rand
 
 
 def unreferenced(lake: Lake) -> set[str]:
-    folder = Path(lake.uri) / TABLE.path
-    on_disk = {str(f.relative_to(folder)) for f in folder.rglob("*.parquet")}
     versions = range(lake.version(TABLE) + 1)
     wanted = {f.path for v in versions for f in lake.files(TABLE, v)}
-    return {path for path in on_disk if not path.startswith("_")} - wanted
+    return stored_files(lake, TABLE) - wanted
 
 
 @pytest.mark.parametrize("mode", [Mode.REPLACE, Mode.APPEND, Mode.UPSERT])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +13,7 @@ from etl_platform.lakehouse import Lake, Mode
 from etl_platform.lakehouse.gate import Admission, admit
 from etl_platform.metastore import Metastore
 from etl_platform.quality import Contract, ContractViolation
-from etl_platform_tests.lakehouse.conftest import ORDERS
+from etl_platform_tests.lakehouse.conftest import ORDERS, stored_files
 
 
 @pytest.fixture
@@ -42,11 +41,6 @@ def visible(lake: Lake, table: TableName = ORDERS) -> list[dict[str, Any]]:
     return lake.scan(table).sort("id").collect().to_dicts()
 
 
-def data_files(lake: Lake) -> set[str]:
-    folder = Path(lake.uri) / ORDERS.path
-    return {str(file.relative_to(folder)) for file in folder.glob("*/*.parquet")}
-
-
 def test_a_blocking_rule_publishes_nothing_and_says_what_is_wrong(
     lake: Lake, metastore: Metastore
 ) -> None:
@@ -58,7 +52,7 @@ def test_a_blocking_rule_publishes_nothing_and_says_what_is_wrong(
         assert part in message
     assert [row["price"] for row in visible(lake)] == [1.0, 2.0]
     assert lake.version(ORDERS) == 0
-    assert data_files(lake) == {file.path for file in lake.files(ORDERS)}
+    assert stored_files(lake, ORDERS) == {file.path for file in lake.files(ORDERS)}
     audit = metastore.last_audit("shop.orders")
     assert audit is not None
     assert audit.version is None
@@ -91,7 +85,7 @@ def test_a_quarantining_rule_keeps_whole_rows_aside_with_the_reason(lake: Lake) 
     assert admission.quarantine.rows_inserted == 3
     assert admission.audit.profile.rows == 2
     assert admission.audit.profile.column("price").min == 1.0
-    assert data_files(lake) == {file.path for file in lake.files(ORDERS)}
+    assert stored_files(lake, ORDERS) == {file.path for file in lake.files(ORDERS)}
 
 
 def test_a_clean_replacement_empties_the_quarantine(lake: Lake) -> None:

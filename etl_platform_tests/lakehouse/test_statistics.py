@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from decimal import Decimal
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -19,8 +18,8 @@ from etl_platform_tests.lakehouse.conftest import ORDERS
 
 
 def logged(lake: Lake) -> dict[str, dict[str, object]]:
-    log = Path(lake.uri) / ORDERS.path / "_delta_log" / "00000000000000000000.json"
-    adds = [json.loads(line) for line in log.read_text().splitlines() if '"add"' in line]
+    log = lake.root.store.read(f"{ORDERS.path}/_delta_log/00000000000000000000.json").decode()
+    adds = [json.loads(line) for line in log.splitlines() if '"add"' in line]
     return json.loads(adds[0]["add"]["stats"], parse_float=Decimal)
 
 

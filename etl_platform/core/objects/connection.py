@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from botocore.loaders import Loader
     from botocore.session import Session
 
+_DEFAULT_REGION = "us-east-1"
 CONNECTIONS = 32
 """How many requests of a client are on their way at the same time."""
 
@@ -76,8 +78,7 @@ class S3Connection(BaseModel):
             user_agent_extra="etl_platform",
             s3={"addressing_style": "path"} if self.endpoint_url else None,
         )
-        given = (self.access_key_id, self.secret_access_key, self.session_token)
-        key_id, key, token = (None if one is None else resolve(one) for one in given)
+        key_id, key, token = self._keys()
         try:
             return self._session().create_client(
                 "s3",
@@ -96,29 +97,47 @@ class S3Connection(BaseModel):
 
         Raises: as :meth:`client`; PermanentError where there are no credentials at all.
         """
-        from botocore.exceptions import BotoCoreError, NoCredentialsError
-
-        client = self.client()
-        try:
-            found = client._get_credentials()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - no public way to what the chain gave
-            if found is None:
-                raise NoCredentialsError
-            frozen = found.get_frozen_credentials()
-        except BotoCoreError as error:
-            raise failure(error, "S3", "to find credentials") from None
+        key_id, key, token = self._keys()
+        if key_id is None or key is None:
+            key_id, key, token = self._chain_keys()
         options = {
-            "aws_access_key_id": str(frozen.access_key),
-            "aws_secret_access_key": str(frozen.secret_key),
-            "aws_region": str(client.meta.region_name),
+            "aws_access_key_id": key_id,
+            "aws_secret_access_key": key,
+            "aws_region": self.region or self._chain()[1] or _DEFAULT_REGION,
             "conditional_put": "etag",
         }
-        if frozen.token:
-            options["aws_session_token"] = str(frozen.token)
+        if token:
+            options["aws_session_token"] = token
         endpoint = self.endpoint_url
         if endpoint is not None:
             options["aws_endpoint"] = endpoint
             options["aws_allow_http"] = str(endpoint.startswith("http://")).lower()
         return options
+
+    def _keys(self) -> tuple[str | None, str | None, str | None]:
+        key_id, key, token = (
+            None if one is None else resolve(one)
+            for one in (self.access_key_id, self.secret_access_key, self.session_token)
+        )
+        return key_id, key, token
+
+    def _chain_keys(self) -> tuple[str, str, str | None]:
+        """What AWS's own chain gives, as of now."""
+        from botocore.exceptions import BotoCoreError, NoCredentialsError
+
+        try:
+            found = self._chain()[0]
+            if found is None:
+                raise NoCredentialsError
+            frozen = found.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise failure(error, "S3", "to find credentials") from None
+        token = None if frozen.token is None else str(frozen.token)
+        return str(frozen.access_key), str(frozen.secret_key), token
+
+    def _chain(self) -> tuple[Any, str | None]:
+        environment = sorted(i for i in os.environ.items() if i[0].startswith("AWS_"))
+        return _credentials(self.profile, tuple(environment))
 
     def _session(self) -> Session:
         from botocore.session import Session
@@ -126,6 +145,20 @@ class S3Connection(BaseModel):
         session = Session(profile=self.profile)
         session.register_component("data_loader", _descriptions())
         return session
+
+
+@lru_cache(maxsize=8)
+def _credentials(
+    profile: str | None, environment: tuple[tuple[str, str], ...]
+) -> tuple[Any, str | None]:
+    """A session's credentials, which renew themselves where they are temporary, and its region.
+
+    ``environment`` is what both were read from: they are read again when it changes.
+    """
+    from botocore.session import Session
+
+    session = Session(profile=profile)
+    return session.get_credentials(), session.get_config_variable("region")
 
 
 @lru_cache(maxsize=1)
