@@ -23,6 +23,15 @@ from benchmarks.measure import DATA, Operation, child, compare, report
 from benchmarks.peers import peers_python
 
 _URL = "ETL_BENCH_API"
+_IMPORTED = (
+    "deltalake",
+    "duckdb",
+    "httpx",
+    "msgspec",
+    "polars",
+    "pyarrow.compute",
+    "pyarrow.json",
+)
 _COLUMNS = {
     "id": "int64",
     "name": "string",
@@ -65,7 +74,7 @@ def bare(connections: int = 10) -> Operation:
 
 def platform(**declared: object) -> Operation:
     # Imported before the clock starts, as are the peers.
-    for name in ("deltalake", "polars", "pyarrow.compute", "pyarrow.json", "duckdb", "httpx", "msgspec"):
+    for name in _IMPORTED:
         import_module(name)
     from etl_platform.core.names import TableName
     from etl_platform.lakehouse.gate import admit

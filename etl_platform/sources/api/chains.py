@@ -11,7 +11,8 @@ from queue import Empty, Full, Queue
 from threading import Event
 from typing import TypeVar
 
-from etl_platform.sources.api.fetching import Chain, Fetched
+from etl_platform.sources.api.chain import Chain
+from etl_platform.sources.api.fetching import Fetched
 
 _T = TypeVar("_T")
 _DEPTH = 4

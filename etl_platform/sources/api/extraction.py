@@ -30,8 +30,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from etl_platform.sources.api.chain import PagesShifted
 from etl_platform.sources.api.conditional import ConditionalRequests
-from etl_platform.sources.api.fetching import Fetcher, PagesShifted, Requests
+from etl_platform.sources.api.fetching import Fetcher, Requests
 from etl_platform.sources.api.messages import Transport
 from etl_platform.sources.api.pagination.detection import Found
 from etl_platform.sources.api.pagination.protocol import Step

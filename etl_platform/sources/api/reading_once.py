@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from etl_platform.sources.api.chain import Chain, PagesShifted
 from etl_platform.sources.api.chains import in_turn
 from etl_platform.sources.api.conditional import validator_of
-from etl_platform.sources.api.fetching import Chain, Fetcher, PagesShifted, Requests
+from etl_platform.sources.api.fetching import Fetcher, Requests
 from etl_platform.sources.api.pagination.detection import Found
 from etl_platform.sources.api.pagination.single import SinglePage
 from etl_platform.sources.api.records.store import RecordStore
