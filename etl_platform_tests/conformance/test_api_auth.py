@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from etl_platform.core.errors import ConfigError, SecretError
+from etl_platform.core.settings import Settings
 from etl_platform.sources.api.messages import ApiRefused, ApiRequest, ApiUnavailable, Transport
 from etl_platform.sources.api.options import (
     ApiKeyAuth,
@@ -41,8 +42,12 @@ KEY = "a key of the API & more"
 
 @pytest.fixture(autouse=True)
 def environment(
-    monkeypatch: pytest.MonkeyPatch, oauth_server: OAuthServer, http_server: HttpServer
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    oauth_server: OAuthServer,
+    http_server: HttpServer,
 ) -> None:
+    del settings  # budgets are in a folder of the test's own
     monkeypatch.setenv("API_KEY", KEY)
     monkeypatch.setenv("CLIENT_SECRET", SECRET)
     monkeypatch.setenv("SIGNING_KEY", oauth_server.key.as_pem(private=True).decode())
