@@ -29,7 +29,8 @@ from etl_platform.sources.stream.kafka import KafkaOptions, KafkaStream
 from etl_platform_tests.servers.gateway import Gateway, gateway
 from etl_platform_tests.servers.kafka import KafkaServer, Message, free_port, serving
 from etl_platform_tests.stress import stream_defs
-from etl_platform_tests.stress.stream_defs import load
+from etl_platform_tests.stress.stream_defs import body, load, load_results
+from etl_platform_tests.stress.stream_windows import agreed, checksums, through
 
 TABLE = TableName("kills", "events")
 DEFS = "etl_platform_tests.stress.stream_defs"
@@ -201,6 +202,7 @@ def stream_through_kills(
                 and status is not None
                 and status.lag_rows == 0
                 and ids(stage.lake)[0] >= count
+                and through(stage.lake) >= log.batches(TABLE.sql)[-1].number
             ):
                 break
             time.sleep(0.5)
@@ -235,10 +237,13 @@ def run(
             stage.dagster.log.read_text()[-5000:]
         )
         assert not stage.lake.exists(TABLE.dead_letter)
+        windows = agreed(stage.lake, count, partitions)
+        told = ", ".join(f"{number:,} of {name}" for name, number in windows.items())
         shown = ", ".join(f"{name} {number}" for name, number in sorted(hit.items()))
         return (
             f"{count:,} messages in {len(batches)} batches, {sum(hit.values())} kills ({shown}), "
-            f"{stage.dagster.starts} starts of the daemon, {took:.0f} s: each message once"
+            f"{stage.dagster.starts} starts of the daemon, {took:.0f} s: each message once, "
+            f"windows ({told}) as of one batch"
         )
 
 
@@ -285,7 +290,7 @@ def bench(
 
 
 def numbered(numbers: Iterable[int]) -> list[Message]:
-    return [Message(b'{"id": %d, "text": "t"}' % one, None, one % 4) for one in numbers]
+    return [Message(body(one), None, one % 4) for one in numbers]
 
 
 def test_a_worker_killed_between_its_two_commits_has_hidden_and_doubled_nothing(
@@ -319,16 +324,23 @@ def test_twenty_batches_replayed_in_random_order_twice_change_nothing(
     keys = bench.cut(count // 20)
     assert len(keys) == 20
     for key in keys:
-        assert load(key).success
-    before = bench.lake.checksum(TABLE)
+        assert load(key, windows=True).success
+    assert load_results().success
+    before, results = bench.lake.checksum(TABLE), checksums(bench.lake)
+    agreed(bench.lake, count, 4)
     for _ in range(2):
         chosen.shuffle(keys)
         for key in keys:
-            assert load(key).success
+            assert load(key, windows=True).success
+        assert load_results().success
         assert bench.lake.checksum(TABLE) == before
+        assert checksums(bench.lake) == results
     assert ids(bench.lake) == (count, count, sum(range(count)))
     with capsys.disabled():
-        print(f"\n{len(keys)} batches of {count:,} rows replayed twice: checksum still {before}")
+        print(
+            f"\n{len(keys)} batches of {count:,} rows replayed twice: checksums of the table and "
+            f"its windows are still {before}, {results}"
+        )
 
 
 @pytest.mark.stress
