@@ -209,7 +209,7 @@ def kill_at_random(shop: Shop, kills: int) -> str:
             asked_before = shop.api.asked.copy()
     worker.stop()
     return (
-        f"{killed} kills in {rounds} extractions ({took_s:.1f} s the last one): "
+        f"{killed} kills in {rounds} extractions: "
         f"{midway} with complete pages on disk, {committed} after the commit; "
         f"{shop.api.asked.total():,} pages answered, {spared} times a "
         f"complete one was not asked for again; {len(shop.state):,} orders, none lost, none doubled"
