@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,20 +53,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--lake", choices=("disk", "s3"), default="disk", help="where lakes are")
 
 
+@pytest.fixture(scope="session")
+def lake_place(request: pytest.FixtureRequest) -> Callable[[Path], dict[str, str]]:
+    """The settings that say where a test's lake is: below a folder, or in a bucket of its own."""
+    if request.config.getoption("--lake") == "disk":
+        return lambda folder: {"lake_uri": str(folder / "lake")}
+    server: S3Server = request.getfixturevalue("s3_server")
+    return lambda _: {"lake_uri": f"s3://{server.bucket()}/lake", **server.settings()}
+
+
 @pytest.fixture
 def settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lake_place: Callable[[Path], dict[str, str]]
 ) -> Iterator[Settings]:
     """Settings whose lake, metastore and spill folder live in the test's own folder.
 
     The process's settings and those of processes that the test starts are the same.
     """
-    monkeypatch.setenv("ETL_LAKE_URI", str(tmp_path / "lake"))
-    if request.config.getoption("--lake") == "s3":
-        server: S3Server = request.getfixturevalue("s3_server")
-        for name, value in server.environment().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("ETL_LAKE_URI", f"s3://{server.bucket()}/lake")
+    for name, value in lake_place(tmp_path).items():
+        monkeypatch.setenv(f"ETL_{name.upper()}", value)
     monkeypatch.setenv("ETL_METASTORE_URL", f"sqlite:///{tmp_path / 'metastore.db'}")
     monkeypatch.setenv("ETL_TEMP_DIR", str(tmp_path / "spill"))
     monkeypatch.setenv("ETL_MEMORY_LIMIT", str(1024 * 1024 * 1024))

@@ -35,12 +35,10 @@ UNIQUE = {"rules": [{"rule": "unique", "column": "id"}]}
 def machine(s3_server: S3Server, tmp_path: Path) -> Callable[[str], Lake]:
     """``machine(name)`` is the same lake, seen from a machine with files of its own."""
     uri = f"s3://{s3_server.bucket()}/lake"
-    s3 = s3_server.connection().model_dump()
 
     def opened(name: str) -> Lake:
-        given = {f"s3_{option}": value for option, value in s3.items()}
-        settings = {"lake_uri": uri, "temp_dir": str(tmp_path / name), "threads": 2, **given}
-        return Lake(settings=Settings.model_validate(settings))
+        given = {"lake_uri": uri, "temp_dir": str(tmp_path / name), **s3_server.settings()}
+        return Lake(settings=Settings.model_validate(given))
 
     return opened
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -78,19 +79,21 @@ OTHERS = ("winnetou", "98765")
 SECRETS = (*HIDDEN_ROWS, *MASKED, *OTHERS, KEY)
 
 
-def build(folder: Path) -> Lake:
-    """The lake, its policies, and the key of its masks."""
+def build(folder: Path, place: Mapping[str, str] | None = None) -> Lake:
+    """The lake, its policies, and the key of its masks; ``place`` are settings that say where."""
     policies, key = folder / "policies.yaml", folder / "key"
     policies.write_text(POLICIES)
     key.write_text(KEY)
-    settings = Settings(
-        lake_uri=str(folder / "lake"),
-        temp_dir=str(folder / "tmp"),
-        threads=2,
-        memory_limit=512 * 1024 * 1024,
-        policies=str(policies),
-        mask_key=key.as_uri(),
-    )
+    given = {
+        "lake_uri": str(folder / "lake"),
+        "temp_dir": str(folder / "tmp"),
+        "threads": 2,
+        "memory_limit": 512 * 1024 * 1024,
+        "policies": str(policies),
+        "mask_key": key.as_uri(),
+        **(place or {}),
+    }
+    settings = Settings.model_validate(given)
     lake = Lake(settings.lake_uri, settings)
     lake.publish(lake.stage(CUSTOMERS, pa.table(ROWS)))
     orders = {"id": [10, 11, 12, 13], "customer": [1, 2, 4, 5], "amount": [5.0, 7.5, 100.0, 900.0]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from etl_platform_tests.query.shop import build
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return build(tmp_path)
+def lake(tmp_path: Path, lake_place: Callable[[Path], dict[str, str]]) -> Lake:
+    return build(tmp_path, lake_place(tmp_path))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,8 +31,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lake(folder: Path) -> Lake:
-    return build(folder)
+def lake(folder: Path, lake_place: Callable[[Path], dict[str, str]]) -> Lake:
+    return build(folder, lake_place(folder))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,11 +28,9 @@ SECRET = TableName("shop", "secret")
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    lake = Lake(
-        str(tmp_path / "lake"),
-        Settings(lake_uri=str(tmp_path / "lake"), temp_dir=str(tmp_path / "tmp"), threads=2),
-    )
+def lake(tmp_path: Path, lake_place: Callable[[Path], dict[str, str]]) -> Lake:
+    given = {**lake_place(tmp_path), "temp_dir": str(tmp_path / "tmp"), "threads": 2}
+    lake = Lake(settings=Settings.model_validate(given))
     lake.publish(
         lake.stage(
             ORDERS, pa.table({"id": [1, 2, 3], "qty": [5, 7, None], "Name": ["a", "b", "é"]})

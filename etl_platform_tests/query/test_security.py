@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +17,11 @@ from etl_platform_tests.query.shop import CUSTOMERS, SECRETS, build
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    return build(tmp_path_factory.mktemp("security"))
+def lake(
+    tmp_path_factory: pytest.TempPathFactory, lake_place: Callable[[Path], dict[str, str]]
+) -> Lake:
+    folder = tmp_path_factory.mktemp("security")
+    return build(folder, lake_place(folder))
 
 
 @pytest.fixture(scope="module")

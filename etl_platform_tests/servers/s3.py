@@ -33,14 +33,13 @@ class S3Server:
             {"region": REGION, "endpoint_url": self.aws.address, **CREDENTIALS}
         )
 
+    def settings(self) -> dict[str, str]:
+        """The same as the platform's settings."""
+        return {f"s3_{name}": value for name, value in self.connection() if value is not None}
+
     def environment(self) -> dict[str, str]:
-        """The same as the settings' environment variables, for other processes too."""
-        return {
-            "ETL_S3_ENDPOINT_URL": self.aws.address,
-            "ETL_S3_REGION": REGION,
-            "ETL_S3_ACCESS_KEY_ID": CREDENTIALS["access_key_id"],
-            "ETL_S3_SECRET_ACCESS_KEY": CREDENTIALS["secret_access_key"],
-        }
+        """The settings as environment variables, for other processes too."""
+        return {f"ETL_{name.upper()}": value for name, value in self.settings().items()}
 
     def bucket(self) -> str:
         """Make a bucket and return its name."""
