@@ -247,3 +247,24 @@ def test_results_whose_worker_died_without_a_word_are_requested_again(project: P
     dead = instance.get_run_by_id(run.run_id)
     assert dead is not None
     assert dead.status is dg.DagsterRunStatus.CANCELED
+
+
+def test_a_batch_whose_crashed_run_was_never_retried_is_requested_again(project: Project) -> None:
+    log, instance = Metastore.open(project.lake.settings.metastore_url).streams, project.instance
+    moment, hour = datetime.now(UTC), timedelta(hours=1)
+    ids: list[str] = []
+    for number, reason in enumerate(("RUN_EXCEPTION", "STEP_FAILURE")):
+        key = f"b{number}"
+        record = StreamBatchRecord(stream=NAME, number=number, key=key, ranges="[]", cut_at=moment)
+        assert log.add(record)
+        tags = {STREAM_TAG: NAME, "dagster/partition": key, "dagster/failure_reason": reason}
+        failed = create_run_for_test(
+            instance, "load", status=dg.DagsterRunStatus.FAILURE, tags=tags
+        )
+        ids.append(failed.run_id)
+    assert runs_of(instance, log, NAME, 1, moment, hour) == Runs(0, ())
+    later = moment + 2 * hour
+    assert runs_of(instance, log, NAME, 1, later, hour).again == (
+        Again("b0", f"b0/after-{ids[0]}"),
+    )
+    assert begun_anew(instance, STREAM_TAG, NAME, later, hour) == ()

@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.events import RunFailureReason
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
 if TYPE_CHECKING:
     from etl_platform.metastore import StreamLog
@@ -82,6 +84,8 @@ def runs_of(
             filters = dg.RunsFilter(tags={_PARTITION_TAG: one.key})
             if not instance.get_runs_count(filters):
                 again[one.key] = Again(one.key, f"{one.key}/again")
+            elif (run_id := _crashed(instance, _PARTITION_TAG, one.key, late)) is not None:
+                again[one.key] = Again(one.key, f"{one.key}/after-{run_id}")
     return Runs(len(at_work), tuple(again.values()))
 
 
@@ -104,7 +108,23 @@ def begun_anew(
             instance.report_run_canceled(run, f"not finished after {patience}: begun again")
         else:
             again.append(run_key)
-    return tuple(again)
+    crashed = _crashed(instance, tag, value, moment - patience)
+    return (*again, *([] if crashed is None else [f"after-{crashed}"]))
+
+
+def _crashed(instance: dg.DagsterInstance, tag: str, value: str, late: datetime) -> str | None:
+    """The newest of some runs if its worker crashed, long ago, and no other run came after it.
+
+    The daemon that was to retry it may have been killed, too. What failed by itself would fail
+    again, and is left to people.
+    """
+    for record in instance.get_run_records(dg.RunsFilter(tags={tag: value}), limit=1):
+        run = record.dagster_run
+        crashed = run.status is dg.DagsterRunStatus.FAILURE and (
+            run.tags.get(RUN_FAILURE_REASON_TAG) != RunFailureReason.STEP_FAILURE.value
+        )
+        return run.run_id if crashed and record.update_timestamp <= late else None
+    return None
 
 
 def _place(log: StreamLog, stream: str, key: str | None) -> str | None:
