@@ -42,7 +42,7 @@ run_coordinator:
   class: QueuedRunCoordinator
   config: {max_concurrent_runs: 2, dequeue_interval_seconds: 1}
 run_retries: {enabled: true, max_retries: 100, retry_on_asset_or_op_failure: false}
-run_monitoring: {enabled: true, start_timeout_seconds: 15, poll_interval_seconds: 2}
+run_monitoring: {enabled: true, start_timeout_seconds: 60, poll_interval_seconds: 2}
 """
 
 
