@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from etl_platform.core.objects.failures import failure
+from etl_platform.core.objects.listing import EVENT, keep_body
 from etl_platform.core.secrets import SecretReference, check_no_literal_secret, resolve
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class S3Connection(BaseModel):
         )
         key_id, key, token = self._keys()
         try:
-            return self._session().create_client(
+            client = self._session().create_client(
                 "s3",
                 region_name=self.region,
                 endpoint_url=self.endpoint_url,
@@ -89,6 +90,8 @@ class S3Connection(BaseModel):
                 aws_secret_access_key=key,
                 aws_session_token=token,
             )
+            client.meta.events.register(EVENT, keep_body)
+            return client
         except BotoCoreError as error:
             raise failure(error, "S3", "to connect") from None
 

@@ -12,7 +12,7 @@ from etl_platform.core.errors import ConfigError
 from etl_platform.core.objects import transfer
 from etl_platform.core.objects.connection import S3Connection
 from etl_platform.core.objects.failures import WHO_ASKS, code, failure
-from etl_platform.core.objects.listing import list_objects
+from etl_platform.core.objects.listing import list_objects, pages
 from etl_platform.core.objects.store import ObjectInfo, ObjectMissing
 
 _MANY_KEYS = 1_000
@@ -54,14 +54,8 @@ class S3Store:
 
     def folders(self, prefix: str = "") -> list[str]:
         cut = len(self._below)
-        names: list[str] = []
         given = {"Bucket": self.bucket, "Prefix": self._below + prefix, "Delimiter": "/"}
-        while True:
-            page = self._ask(lambda s3, now=given: s3.list_objects_v2(**now), prefix, "to list")
-            names += [one["Prefix"][cut:-1] for one in page.get("CommonPrefixes", ())]
-            if not page.get("IsTruncated"):
-                return sorted(names)
-            given = {**given, "ContinuationToken": page["NextContinuationToken"]}
+        return sorted(name[cut:-1] for page in pages(self._ask, given) for name in page.prefixes)
 
     def head(self, key: str) -> ObjectInfo | None:
         place = self._place(key)
