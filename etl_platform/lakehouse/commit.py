@@ -62,13 +62,14 @@ def commit(current: Snapshot, changes: Changes, properties: CommitProperties) ->
     elif len(changes.removes) != len(current.files):
         raise PermanentError(f"{current.table}: a schema change must rewrite every file")
     try:
-        current.delta.create_write_transaction(
-            actions,
-            "overwrite" if overwrites else "append",
-            schema,
-            list(current.partition_by),
-            commit_properties=properties,
-        )
+        with current.root.answering(current.table):
+            current.delta.create_write_transaction(
+                actions,
+                "overwrite" if overwrites else "append",
+                schema,
+                list(current.partition_by),
+                commit_properties=properties,
+            )
     except CommitFailedError:
         return False
     current.root.settle(current.table, changes.adds)
@@ -83,16 +84,17 @@ def create(root: Root, staged: Staged, properties: CommitProperties) -> bool:
 
     root.upload(staged.table, staged.files)
     try:
-        create_table_with_add_actions(
-            root.log(staged.table),
-            Schema.from_arrow(staged.schema),
-            list(add_actions(staged.files, staged.schema, staged.partition_by)),
-            mode="error",
-            partition_by=list(staged.partition_by),
-            configuration=_CONFIGURATION,
-            storage_options=root.delta_options(),
-            commit_properties=properties,
-        )
+        with root.answering(staged.table):
+            create_table_with_add_actions(
+                root.log(staged.table),
+                Schema.from_arrow(staged.schema),
+                list(add_actions(staged.files, staged.schema, staged.partition_by)),
+                mode="error",
+                partition_by=list(staged.partition_by),
+                configuration=_CONFIGURATION,
+                storage_options=root.delta_options(),
+                commit_properties=properties,
+            )
     except DeltaError:
         if open_snapshot(root, staged.table) is None:
             raise

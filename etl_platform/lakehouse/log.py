@@ -232,7 +232,8 @@ def open_snapshot(root: Root, table: TableName, version: int | None = None) -> S
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
     try:
-        delta = DeltaTable(root.log(table), storage_options=root.delta_options())
+        with root.answering(table):
+            delta = DeltaTable(root.log(table), storage_options=root.delta_options())
     except TableNotFoundError:
         return None
     if version is not None and version != delta.version():
@@ -241,7 +242,8 @@ def open_snapshot(root: Root, table: TableName, version: int | None = None) -> S
         if not 0 <= version <= newest:
             raise UnknownName("version", str(version), known, where=table.sql)
         try:
-            delta.load_as_version(version)
+            with root.answering(table):
+                delta.load_as_version(version)
         except DeltaError as error:
             raise PermanentError(
                 f"{table}: version {version} can no longer be read: {error}",

@@ -10,20 +10,27 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
-from etl_platform.core.errors import EtlError, TransientError
+from etl_platform.core.errors import EtlError, PermanentError, TransientError
 from etl_platform.core.names import TableName
-from etl_platform.core.objects import ObjectMissing, ObjectStore, S3Connection, open_store
+from etl_platform.core.objects import (
+    ObjectMissing,
+    ObjectStore,
+    S3Connection,
+    StoreUnavailable,
+    open_store,
+)
 from etl_platform.core.settings import Settings
 from etl_platform.core.staged import DataFile
 from etl_platform.lakehouse.cache import STAGED, FileCache
 
 _FILES_AT_ONCE = 8
+_REFUSALS = ("401 Unauthorized", "403 Forbidden", "AccessDenied", "lacked the necessary privileges")
 
 
 class Root:
@@ -125,6 +132,30 @@ class Root:
             raise TransientError(
                 f"{table}: a file of this version is gone: {error.what}", fix="read a newer version"
             ) from error
+
+    @contextlib.contextmanager
+    def answering(self, table: TableName) -> Generator[None]:
+        """Say what delta-rs met in a bucket as the platform's own errors.
+
+        Raises:
+            StoreUnavailable: the bucket does not answer. A commit may have arrived nevertheless:
+                the next publish of the same batch finds it.
+            PermanentError: it refuses who asks.
+        """
+        try:
+            yield
+        except OSError as error:
+            if self.is_folder:
+                raise
+            if any(word in str(error) for word in _REFUSALS):
+                raise PermanentError(
+                    f"{self.log(table)}: not allowed, or no usable credentials",
+                    fix="check region, profile and keys, and what the role may do",
+                ) from None
+            raise StoreUnavailable(
+                f"{self.log(table)}: no answer",
+                fix="check the endpoint and the region, and that it can be reached from here",
+            ) from None
 
     def fetch_uris(self, uris: Iterable[str]) -> None:
         """Have files on this machine, by the paths that :meth:`folder` gave them."""

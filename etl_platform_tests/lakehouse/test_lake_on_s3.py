@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from etl_platform.core.errors import PermanentError, TransientError
+from etl_platform.core.errors import EtlError, PermanentError, TransientError
 from etl_platform.core.names import TableName
 from etl_platform.core.settings import Settings
 from etl_platform.lakehouse import Lake, Mode
@@ -146,4 +146,7 @@ def test_a_bucket_that_does_not_answer_publishes_nothing(machine: Callable[[str]
     staged = away.stage(table, batch(1.0))
     with pytest.raises(TransientError, match="no answer"):
         away.root.upload(table, staged.files)
+    for met, told in (("error sending request", "no answer"), ("403 Forbidden", "not allowed")):
+        with pytest.raises(EtlError, match=told), away.root.answering(table):
+            raise OSError(met)
     assert not lake.exists(table)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from etl_platform.core.objects.failures import failure
 from etl_platform.core.objects.listing import EVENT, keep_body
-from etl_platform.core.secrets import SecretReference, check_no_literal_secret, resolve
+from etl_platform.core.secrets import SecretReference, check_no_literal_secret, remember, resolve
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -136,6 +136,9 @@ class S3Connection(BaseModel):
         except BotoCoreError as error:
             raise failure(error, "S3", "to find credentials") from None
         token = None if frozen.token is None else str(frozen.token)
+        for secret in (str(frozen.secret_key), token):
+            if secret:
+                remember(secret)
         return str(frozen.access_key), str(frozen.secret_key), token
 
     def _chain(self) -> tuple[Any, str | None]:
