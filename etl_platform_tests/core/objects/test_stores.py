@@ -106,7 +106,7 @@ def test_conditions_hold(store: ObjectStore, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("condition", ["new", "unchanged"])
 def test_of_many_writers_at_once_one_wins(store: ObjectStore, condition: str) -> None:
-    rounds, writers = 20, 8
+    rounds, writers = 10, 8
 
     def write(key: str, turn: int, etag: str | None) -> int | None:
         try:
