@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from etl_platform.core.duck import connect, literal, quote
 from etl_platform.core.errors import PermanentError
 from etl_platform.publishing.publish import PARTITION_COLUMN
+from etl_platform.sources.read_ahead import read_ahead
 from etl_platform.sources.stream.merging import passes
 from etl_platform.sources.stream.messages import message_schema
 from etl_platform.sources.stream.protocol import (
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from etl_platform.metastore import StreamBatchRecord
 
 _ENDS_TIMEOUT_S = 30.0
+_AHEAD = 2
+"""Batches that wait to be decoded, and to be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,9 @@ class Messages:
         if self.kept is not None:
             batches = self._kept_rows(intake, whole)
         else:
-            batches = intake.decoded(self._from_broker())
+            # Messages are taken from the broker, decoded and written at the same time.
+            broker = read_ahead([lambda _: self._from_broker()], _AHEAD)
+            batches = read_ahead([lambda _: intake.decoded(broker)], _AHEAD)
             batches = _fitted(batches, whole) if gone else batches
         return pa.RecordBatchReader.from_batches(whole, batches)
 

@@ -27,8 +27,8 @@ from etl_platform.sources.database.page_ranges import (
     page_ranges,
     within,
 )
-from etl_platform.sources.database.read_ahead import Producer, read_ahead
 from etl_platform.sources.database.statements import plan_read
+from etl_platform.sources.read_ahead import Producer, read_ahead
 
 if TYPE_CHECKING:
     import pyarrow as pa

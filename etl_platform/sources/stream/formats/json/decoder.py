@@ -76,16 +76,33 @@ class JsonDecoder:
         sound = screen.sound(con, values, rest=self._options.rest)
         at = np.flatnonzero(sound.to_numpy(zero_copy_only=False))
         some = values if len(at) == len(values) else values.filter(sound)
-        for keys, count in screen.key_lists(con, some):
-            unknown.update(dict.fromkeys(set(keys) - self._known, count))
+        start = self._as_declared(some, at, pieces)
+        if start < len(at):
+            for keys, count in screen.key_lists(con, some):
+                unknown.update(dict.fromkeys(set(keys) - self._known, count))
         refused = [
             self._together(con, some[start : start + _SLICE], at[start : start + _SLICE], pieces)
-            for start in range(0, len(at), _SLICE)
+            for start in range(start, len(at), _SLICE)
         ]
         self._alone(values, np.concatenate([at[:0], *refused]), pieces)
         unsound = np.setdiff1d(np.arange(len(values)), at, assume_unique=True)
         unknown.update(self._alone(values, unsound, pieces))
         return pieces.payloads(self._columns, dict(unknown.most_common(_MOST_UNKNOWN)))
+
+    def _as_declared(self, values: pa.Array[Any], at: Indices, pieces: Pieces) -> int:
+        """Parse sound values up to the first slice that holds more, or other, than is declared.
+
+        As long as there is none, no name has to be looked for that no column reads.
+        """
+        start = 0
+        while start < len(at) and not self._options.rest:
+            some = values[start : start + _SLICE]
+            parts, left = parsing.parsed(some, self._columns, halve=False, unknown="error")
+            if left:
+                break
+            pieces.add(at[start : start + _SLICE], parts[-1])
+            start += len(some)
+        return start
 
     def _together(
         self, con: duckdb.DuckDBPyConnection, values: pa.Array[Any], at: Indices, pieces: Pieces

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from etl_platform.sources.stream.formats.conversion import written_schema, written_type
 
@@ -18,13 +18,18 @@ _Tree = dict[str, "_Tree | pa.DataType"]
 
 
 def parsed(
-    values: pa.Array[Any], columns: tuple[Column, ...], *, halve: bool
+    values: pa.Array[Any],
+    columns: tuple[Column, ...],
+    *,
+    halve: bool,
+    unknown: Literal["ignore", "error"] = "ignore",
 ) -> tuple[list[pa.Table], list[int]]:
     """Parse sound values: those that could be, in their order, and the indices of the others.
 
     Args:
         values: each one JSON object (``screen.sound``).
         halve: look for the ones that cannot be parsed; otherwise it is all or none.
+        unknown: whether fields that no column reads make a message one of the others.
     """
     import pyarrow as pa
 
@@ -36,7 +41,7 @@ def parsed(
         if len(some) == 0:
             return
         try:
-            parts.append(_flat(_read(some, joined), columns))
+            parts.append(_flat(_read(some, joined, unknown), columns))
         except (pa.ArrowInvalid, UnicodeDecodeError):
             if not halve or len(some) <= _ALONE:
                 left.extend(range(start, start + len(some)))
@@ -66,7 +71,7 @@ def _on_one_line(values: pa.Array[Any]) -> pa.Array[Any]:
     return pc.replace_substring(values.cast(pa.string()), "\n", " ").cast(pa.binary())
 
 
-def _read(values: pa.Array[Any], schema: pa.Schema) -> pa.Table:
+def _read(values: pa.Array[Any], schema: pa.Schema, unknown: str) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import json
@@ -79,7 +84,7 @@ def _read(values: pa.Array[Any], schema: pa.Schema) -> pa.Table:
         source,
         # One block: none of a block's edges can lie within a message.
         json.ReadOptions(use_threads=False, block_size=text.size + 1),
-        json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+        json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unknown),
     )
     if table.num_rows != len(values):
         raise pa.ArrowInvalid(f"{table.num_rows} objects in {len(values)} messages")
