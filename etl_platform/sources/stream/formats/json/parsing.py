@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _ALONE = 8
 """Messages that are looked at one by one rather than halved again."""
 _LINE_BREAK = 10
+_Unknown = Literal["ignore", "error"]
 _Tree = dict[str, "_Tree | pa.DataType"]
 
 
@@ -22,7 +23,7 @@ def parsed(
     columns: tuple[Column, ...],
     *,
     halve: bool,
-    unknown: Literal["ignore", "error"] = "ignore",
+    unknown: _Unknown = "ignore",
 ) -> tuple[list[pa.Table], list[int]]:
     """Parse sound values: those that could be, in their order, and the indices of the others.
 
@@ -71,7 +72,7 @@ def _on_one_line(values: pa.Array[Any]) -> pa.Array[Any]:
     return pc.replace_substring(values.cast(pa.string()), "\n", " ").cast(pa.binary())
 
 
-def _read(values: pa.Array[Any], schema: pa.Schema, unknown: str) -> pa.Table:
+def _read(values: pa.Array[Any], schema: pa.Schema, unknown: _Unknown) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import json
