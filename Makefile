@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 PORT ?= 3000
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -42,7 +42,8 @@ dev: $(INSTALLED) $(HOME_CONFIG) ## Open the Dagster UI and daemon on 127.0.0.1 
 		$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port $(PORT)
 
 test: $(INSTALLED) browser mariadb ## Run the tests (PYTEST_ARGS="-k name" for some of them)
-	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder \
+		$(PYTEST_ARGS)
 
 stress: $(INSTALLED) ## Run the long suites: kills by the hundred, millions of messages
 	$(BIN)/python -m pytest -m stress -s --timeout=3600 $(PYTEST_ARGS)

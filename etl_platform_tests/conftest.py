@@ -25,6 +25,9 @@ pytest_plugins = [
     "etl_platform_tests.servers.oauth",
 ]
 
+_LONGEST = ("demo", "ui", "test_commands.py", "stress", "components")
+"""Folders and files that run for long: begun first, so that no worker is left with one alone."""
+
 
 def pytest_configure() -> None:
     """Forget what the developer's shell sets: tests own their folders and databases."""
@@ -33,6 +36,17 @@ def pytest_configure() -> None:
             del os.environ[name]
     # Dagster reports usage unless told otherwise, also from processes that tests start.
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        first = item.path.relative_to(here).parts[0]
+        return _LONGEST.index(first) if first in _LONGEST else len(_LONGEST)
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True)
