@@ -77,12 +77,14 @@ class JsonDecoder:
         at = np.flatnonzero(sound.to_numpy(zero_copy_only=False))
         some = values if len(at) == len(values) else values.filter(sound)
         start = self._as_declared(some, at, pieces)
+        repeated = False
         if start < len(at):
             for keys, count in screen.key_lists(con, some):
                 unknown.update(dict.fromkeys(set(keys) - self._known, count))
+                repeated |= len(set(keys)) < len(keys)
         refused = [
-            self._together(con, some[start : start + _SLICE], at[start : start + _SLICE], pieces)
-            for start in range(start, len(at), _SLICE)
+            self._together(con, some[start:end], at[start:end], pieces, repeated=repeated)
+            for start, end in ((n, n + _SLICE) for n in range(start, len(at), _SLICE))
         ]
         self._alone(values, np.concatenate([at[:0], *refused]), pieces)
         unsound = np.setdiff1d(np.arange(len(values)), at, assume_unique=True)
@@ -105,7 +107,13 @@ class JsonDecoder:
         return start
 
     def _together(
-        self, con: duckdb.DuckDBPyConnection, values: pa.Array[Any], at: Indices, pieces: Pieces
+        self,
+        con: duckdb.DuckDBPyConnection,
+        values: pa.Array[Any],
+        at: Indices,
+        pieces: Pieces,
+        *,
+        repeated: bool,
     ) -> Indices:
         """Parse sound values; which of them have to be looked at alone."""
         import numpy as np
@@ -115,7 +123,7 @@ class JsonDecoder:
         refused = [at[:0]]
         parts, left = parsing.parsed(values, self._columns, halve=False)
         if left:
-            doubt = screen.doubtful(con, values, self._columns)
+            doubt = screen.doubtful(con, values, self._columns, repeated=repeated)
             refused.append(at[doubt.to_numpy(zero_copy_only=False)])
             certain = pc.invert(doubt)
             at, values = at[certain.to_numpy(zero_copy_only=False)], values.filter(certain)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 DEEPEST = 200
 """Structures within structures that a message may have."""
 _VALUE = "try(decode(value))"
+_WHOLE = ("BIGINT", "UBIGINT")
+_NUMBERS = (*_WHOLE, "HUGEINT", "DOUBLE")
 # One object per message makes parsing them joined by line breaks safe: none can swallow the next.
 # DuckDB's parser takes NaN and trailing commas, Arrow's takes NaN: RFC 8259 knows neither.
 _SOUND = rf"""
@@ -46,24 +48,38 @@ def sound(
 
 
 def doubtful(
-    con: duckdb.DuckDBPyConnection, values: pa.Array[Any], columns: tuple[Column, ...]
+    con: duckdb.DuckDBPyConnection,
+    values: pa.Array[Any],
+    columns: tuple[Column, ...],
+    *,
+    repeated: bool,
 ) -> pa.Array[Any]:
     """True for each sound value that Arrow's parser may refuse: mostly those that it does.
 
     Only looked for when some were refused: what is missed here is found by halving.
+
+    Args:
+        repeated: whether a name stands twice in some of them.
     """
     import pyarrow as pa
 
-    tests = [
-        r"regexp_matches(v, ',\s*[}\]]')",
-        "len(json_keys(v)) <> len(list_distinct(json_keys(v)))",
-        *(_unfit(column) for column in columns),
+    places = _places(columns)
+    tests = [r"regexp_matches(v, ',\s*[}\]]')"]
+    if repeated:
+        tests.append("len(json_keys(v)) <> len(list_distinct(json_keys(v)))")
+    tests += [
+        f"coalesce(kinds[{number}] NOT IN ('NULL', {', '.join(map(literal, kinds))}), false)"
+        for number, kinds in enumerate(places.values(), 1)
     ]
+    numbers = {path: number for number, path in enumerate(places, 1)}
+    counted = filter(_is_counted, columns)
+    tests += [_unfit(column, f"kinds[{numbers[column.path]}]") for column in counted]
+    pointers = ", ".join(literal(_pointer(path)) for path in places)
     structure = literal(json.dumps(_structure(columns), ensure_ascii=False))
     con.register("messages", pa.table({"value": values}))
     answer = con.sql(
         f"SELECT coalesce({' OR '.join(tests)}, true) FROM "
-        f"(SELECT v, from_json(v, {structure}) AS found FROM "
+        f"(SELECT v, json_type(v, [{pointers}]) AS kinds, from_json(v, {structure}) AS found FROM "
         f"(SELECT {_VALUE} AS v FROM messages))"
     )
     return answer.to_arrow_table().column(0).combine_chunks()
@@ -89,45 +105,82 @@ def _each(con: duckdb.DuckDBPyConnection, values: pa.Array[Any], condition: str)
     return answer.to_arrow_table().column(0).combine_chunks()
 
 
+def _places(columns: tuple[Column, ...]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """What DuckDB may call the value at each path that a column reads, or reads through."""
+    from pyarrow import types as t
+
+    from etl_platform.sources.stream.formats.conversion import written_type
+
+    found: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for column in columns:
+        for length in range(1, len(column.path)):
+            found[column.path[:length]] = ("OBJECT",)
+        written = written_type(column)
+        if t.is_struct(written):
+            kinds = ("OBJECT",)
+        elif t.is_list(written):
+            kinds = ("ARRAY",)
+        elif t.is_string(written):
+            kinds = ("VARCHAR",)
+        elif t.is_boolean(written):
+            kinds = ("BOOLEAN",)
+        elif t.is_decimal(written):
+            kinds = (*_NUMBERS, "VARCHAR")
+        else:
+            kinds = _WHOLE if t.is_integer(written) else _NUMBERS
+        found[column.path] = kinds
+    return found
+
+
+def _pointer(path: tuple[str, ...]) -> str:
+    """RFC 6901."""
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in path)
+
+
+def _is_counted(column: Column) -> bool:
+    """Whether the kind of a value alone does not say that it has a place in the column."""
+    from pyarrow import types as t
+
+    from etl_platform.sources.stream.formats.conversion import written_type
+
+    written = written_type(column)
+    return t.is_integer(written) or t.is_decimal(written)
+
+
 _Tree = dict[str, "_Tree | str"]
 
 
 def _structure(columns: tuple[Column, ...]) -> _Tree:
+    """Of the values whose kind does not tell, and never empty, which DuckDB would refuse."""
+    from pyarrow import types as t
+
+    from etl_platform.core.types import duckdb_type
+    from etl_platform.sources.stream.formats.conversion import written_type
+
     tree: _Tree = {}
-    for column in columns:
+    for column in filter(_is_counted, columns):
         at = tree
         for name in column.path[:-1]:
             inner = at.setdefault(name, {})
             assert isinstance(inner, dict)  # no path leads through another's value
             at = inner
-        at[column.path[-1]] = "JSON"
-    return tree
+        written = written_type(column)
+        at[column.path[-1]] = duckdb_type(written) if t.is_integer(written) else "JSON"
+    return tree or {columns[0].path[0]: "JSON"}
 
 
-def _unfit(column: Column) -> str:
+def _unfit(column: Column, kind: str) -> str:
     from pyarrow import types as t
 
     from etl_platform.core.types import duckdb_type
     from etl_platform.sources.stream.formats.conversion import written_type
 
     found = ".".join(["found", *map(quote, column.path)])
-    text = f"CAST({found} AS VARCHAR)"
     written = written_type(column)
-    if t.is_struct(written):
-        fits = f"starts_with({text}, '{{')"
-    elif t.is_list(written):
-        fits = f"starts_with({text}, '[')"
-    elif t.is_string(written):
-        fits = f"starts_with({text}, '\"')"
-    elif t.is_boolean(written):
-        fits = f"{text} IN ('true', 'false')"
-    elif t.is_integer(written):
-        fits = f"TRY_CAST({text} AS {duckdb_type(written)}) IS NOT NULL"
-        fits = f"{fits} AND NOT contains({text}, '.') AND NOT contains({text}, 'e')"
-    elif t.is_decimal(written):
-        finer = f"regexp_matches({text}, '[.][0-9]{{{written.scale + 1}}}')"
-        number = f"trim({text}, '\"')"
-        fits = f"TRY_CAST({number} AS {duckdb_type(written)}) IS NOT NULL AND NOT {finer}"
-    else:
-        fits = f"TRY_CAST({text} AS DOUBLE) IS NOT NULL"
+    if not t.is_decimal(written):
+        return f"({found} IS NULL AND coalesce({kind} <> 'NULL', false))"
+    text = f"CAST({found} AS VARCHAR)"
+    finer = f"regexp_matches({text}, '[.][0-9]{{{written.scale + 1}}}')"
+    number = f"trim({text}, '\"')"
+    fits = f"TRY_CAST({number} AS {duckdb_type(written)}) IS NOT NULL AND NOT {finer}"
     return f"coalesce({text} <> 'null' AND NOT coalesce({fits}, false), false)"
