@@ -21,6 +21,7 @@ from etl_platform.sources.files.text import BOMS
 _BINARY: tuple[tuple[bytes, FormatName], ...] = (
     (b"PAR1", "parquet"),
     (b"Obj\x01", "avro"),
+    (b"PK\x03\x04", "xlsx"),  # within another compression; the workbook's reader looks closer
 )
 
 

@@ -16,6 +16,7 @@ DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"[-+]?[0-9][0-9.,' ]*([eE][-+]?[0-9]+)?%?")
 _DATE = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?")
 _MOST_RECORDS = 2000
+_SEPARATOR = re.compile(r"sep=.?\r?\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def detect_csv(text: str, whole: bool, base: FileFormat, where: str) -> FileForm
         format="csv",
         dialect=dialect,
         reasons=(*base.reasons, reason),
-        questions=(*base.questions, *questions, *_preamble(best)),
+        questions=(*base.questions, *questions, *_preamble(best, body)),
     )
     return _with_header(found, best, dialect)
 
@@ -142,7 +143,7 @@ def _best(readings: list[_Reading], *, declared: bool) -> tuple[_Reading, str, t
     if even:
         best = even[0]
         said = f"{len(best.records)} records of {best.width} fields with {best.dialect.delimiter!r}"
-        if len(even) > 1 and even[1].split_inside == best.split_inside:
+        if len(even) > 1 and (best.split_inside or not even[1].split_inside):
             other = even[1].dialect.delimiter
             return best, said, (f"{other!r} fits as well: declare csv: {{delimiter: ...}}",)
         return best, said, ()
@@ -162,8 +163,11 @@ def _share(reading: _Reading) -> float:
     return widths[reading.width] / total if reading.width > 1 else 0.0
 
 
-def _preamble(best: _Reading) -> tuple[str, ...]:
+def _preamble(best: _Reading, body: str) -> tuple[str, ...]:
     """Lines before the first of the usual width, which is mostly the header."""
+    if _SEPARATOR.match(body):  # Excel's own line, which reads as a header with an empty name
+        line = best.dialect.skip + 1
+        return (f"line {line} names the delimiter: declare csv: {{skip: {line}}}",)
     before = 0
     for one in best.records:
         if len(one.fields) == best.width:
@@ -186,7 +190,7 @@ def _with_header(found: FileFormat, best: _Reading, dialect: CsvDialect) -> File
     if options.csv.header is not None:
         header, reason, sure = options.csv.header, "header is declared", True
     elif declared is not None:
-        header, reason, sure = set(names) <= set(declared), "compared with the columns", True
+        header, reason = bool(set(names) & set(declared)), "compared with the columns"
         sure = header or _looks_like_data(first)
     else:
         header, reason, sure = _is_header(best.records[0] if best.records else None, rest)

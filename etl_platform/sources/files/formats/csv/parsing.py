@@ -39,6 +39,8 @@ def texts_of(
     if data.startswith(b"\xef\xbb\xbf"):
         data = b"\xef\xbb\xbf" + data  # Arrow drops it, and only the file's first is a mark.
     keys = [str(number) for number in range(len(names))]
+    if not data.strip(b"\r\n"):
+        return pa.schema([pa.field(key, pa.string()) for key in keys]).empty_table()
     try:
         return csv.read_csv(
             cast("IO[bytes]", pa.BufferReader(data)),
