@@ -75,7 +75,7 @@ _RUNS = """{ runsOrError { ... on Runs { results {
   eventConnection { events { __typename
     ... on MessageEvent { message }
     ... on ErrorEvent { error { message stack errorChain { error { message stack } } } }
-    ... on StepEvent { stepKey }
+    ... on LogsCapturedEvent { fileKey }
     ... on MaterializationEvent { metadataEntries { __typename label description
       ... on TextMetadataEntry { text } ... on MarkdownMetadataEntry { mdStr }
       ... on JsonMetadataEntry { jsonString } } } } } } } } }"""
@@ -250,7 +250,7 @@ def test_no_secret_is_left_or_answered_by_the_demo_its_servers_and_every_failure
         b"password authentication failed",  # a source that is refused
         b"cannot load from ***",  # what a user's own code tells
         b"at 127.0.0.1:1: ",  # a stream's sensor
-        b'"stderr": "',  # compute logs
+        b'"stderr":"',  # compute logs
     ):
         assert told in answered, told
     assert canaries.found_in("\n".join(printed).encode()) == set()
@@ -291,7 +291,7 @@ def _look_at_everything(ui: Ui) -> None:
     for run in runs:
         run_id = run["runId"]
         ui.get(f"/download_debug/{run_id}")
-        keys = {e["stepKey"] for e in run["eventConnection"]["events"] if e.get("stepKey")}
+        keys = {e["fileKey"] for e in run["eventConnection"]["events"] if e.get("fileKey")}
         for key in sorted(keys):
             ui.ask(_CAPTURED, key=[run_id, "compute_logs", key])
 
