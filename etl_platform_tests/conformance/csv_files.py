@@ -45,7 +45,7 @@ def refused(
     return CsvCase(name, raw, reason=reason, line=line, **more)
 
 
-MANY = "id,x\n" + "".join(f"{n},{n}\n" for n in range(60_000))
+MANY = "id,x\n" + "".join(f"{n},{n}\n" for n in range(30_000))
 """More than a sample, so that what comes at its end comes late."""
 LATE = MANY.count("\n") + 1
 

@@ -115,7 +115,7 @@ def test_a_damaged_file_is_refused_with_its_reason_wherever_the_damage_is(
     kind: str, tmp_path: Path
 ) -> None:
     store = LocalStore(tmp_path)
-    for number in range(int(os.environ.get("ETL_DAMAGED_FILES", "10"))):
+    for number in range(int(os.environ.get("DAMAGED_FILES", "10"))):
         seed = random.Random(f"{kind} {number}")
         store.put("file", DAMAGES[kind](seed))
         table, reason = outcome(store, "file")

@@ -15,7 +15,7 @@ or header with two readings, lines before the header) is in ``FileFormat.questio
 
 ``infer`` takes the narrowest types that give every value of the sample back; ``read`` holds the
 whole file to them and raises :class:`BadFile` where one does not fit. One ``FileFormat`` and schema
-may serve many files: each is held to both.
+may serve many files: each is held to both, and ``read_together`` makes small ones cheap.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from etl_platform.sources.files.models import CsvDialect, FileFormat, FileSample
 from etl_platform.sources.files.options import CsvOptions, FileOptions, JsonOptions, XlsxOptions
 from etl_platform.sources.files.reading import read
 from etl_platform.sources.files.sampling import sample
+from etl_platform.sources.files.together import Together, read_together
 
 __all__ = [
     "BadFile",
@@ -37,10 +38,12 @@ __all__ = [
     "FileSample",
     "Inferred",
     "JsonOptions",
+    "Together",
     "XlsxOptions",
     "detect",
     "infer",
     "read",
+    "read_together",
     "sample",
     "unify",
 ]

@@ -143,8 +143,9 @@ def _of_records(records: Sequence[bytes], form: FileFormat, where: str) -> Infer
 def unify(schemas: Sequence[pa.Schema]) -> pa.Schema:
     """One schema that holds every file's rows exactly; columns in the order they first occur.
 
-    Whole numbers widen to doubles never, to decimals of 38 digits where one file has decimals;
-    a date is no timestamp, and a number no text: such columns are refused.
+    Whole numbers widen to doubles (:func:`read` refuses those that no double holds) or, where one
+    file has decimals, to decimals of 38 digits. A date is no timestamp, and a number no text: such
+    columns are refused.
 
     Raises:
         SchemaMismatch: a column whose types have no common one; names both and the files' numbers.
@@ -192,9 +193,8 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     if digits[0] is not None and digits[1] is not None:
         whole, places = (max(a, b) for a, b in zip(digits[0], digits[1], strict=True))
         return pa.decimal128(38, places) if whole + places <= 38 else None
-    if {str(one), str(other)} == {"int64", "double"}:
-        return None
-    return None
+    numbers = all(t.is_signed_integer(kind) or t.is_floating(kind) for kind in (one, other))
+    return pa.float64() if numbers else None
 
 
 def _digits(kind: pa.DataType) -> tuple[int, int] | None:

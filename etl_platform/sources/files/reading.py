@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from etl_platform.core.objects import ObjectInfo, ObjectStore
 from etl_platform.sources.files.compression import chunks
 from etl_platform.sources.files.detection import refuse_questions
+from etl_platform.sources.files.errors import BadFile
 from etl_platform.sources.files.formats import avro, json_document, ndjson, parquet, xlsx
 from etl_platform.sources.files.formats.csv.reading import read_csv
 from etl_platform.sources.files.models import FileFormat, FileSample
@@ -33,6 +34,8 @@ def read(
     """
     found = sample(store, info, 0) if form.format == "parquet" else sample(store, info)
     refuse_questions(form, found.uri)
+    if info.size_bytes == 0:
+        raise BadFile(found.uri, "the file is empty (0 bytes)")
     content = decompressed(found, form)
     if form.format == "parquet":
         return parquet.read_parquet(content, schema, found.uri)

@@ -26,7 +26,9 @@ def utf8(pieces: Iterable[bytes], encoding: str, where: str) -> Iterator[bytes]:
     lines, first = 1, True
     plain = encoding == "utf-8"
     for piece in pieces:
-        if first and plain:
+        if first and piece.startswith(codecs.BOM_UTF8):
+            if not plain:
+                raise BadFile(where, f"encoding is {encoding}, and its mark says utf-8", line=1)
             piece = piece.removeprefix(codecs.BOM_UTF8)
         if plain and piece.isascii() and not decoder.getstate()[0]:
             out = piece

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from etl_platform.sources.files.columns import columns_of_schema
 from etl_platform.sources.files.errors import BadFile
+from etl_platform.sources.files.formats.doubles import first_changed, has_doubles
+from etl_platform.sources.files.formats.unknown import first_unknown
 from etl_platform.sources.files.models import FileFormat
 from etl_platform.sources.stream.formats.columns import Column
 
@@ -92,6 +94,7 @@ class Records:
 
         self._columns, self._schema, self._where, self._unit = columns, schema, where, unit
         self._known = frozenset(column.path[0] for column in columns)
+        self._has_doubles = any(has_doubles(field.type) for field in schema)
         self._session = sealed()
 
     def batch(self, records: Sequence[bytes], numbers: Sequence[int]) -> pa.RecordBatch:
@@ -108,6 +111,20 @@ class Records:
         from etl_platform.sources.stream.formats.pieces import Pieces
 
         values: Any = pa.array(records, pa.binary())
+        unknown = first_unknown(records, self._columns)
+        if unknown is not None:
+            raise self._new_field(numbers[unknown[0]], unknown[1])
+        changed = first_changed(values, records, self._schema) if self._has_doubles else None
+        if changed is not None:
+            row, name, number = changed
+            raise BadFile(
+                self._where,
+                f"{number} is not exactly a double",
+                line=numbers[row],
+                column=name,
+                unit=self._unit,
+                fix=f"declare types: {{{name}: decimal(38, N)}}",
+            )
         sound = screen.sound(self._session, values)
         at = np.flatnonzero(sound.to_numpy(zero_copy_only=False))
         some = values if len(at) == len(values) else values.filter(sound)
@@ -156,10 +173,13 @@ class Records:
                 raise BadFile(self._where, str(error), line=number, unit=self._unit) from error
             for name in names:
                 if name not in self._known:
-                    raise BadFile(
-                        self._where,
-                        "a field that the schema does not have",
-                        line=number,
-                        column=name,
-                        unit=self._unit,
-                    )
+                    raise self._new_field(number, name)
+
+    def _new_field(self, number: int, name: str) -> BadFile:
+        return BadFile(
+            self._where,
+            "a field that the schema does not have",
+            line=number,
+            column=name,
+            unit=self._unit,
+        )

@@ -42,6 +42,8 @@ def read_csv(
         _refuse_unknown(names, schema, where, dialect)
         if block.data.strip(b"\r\n"):
             yield _batch(block, names, form, dialect, columns, schema, where)
+    if names is None:
+        raise BadFile(where, "there is no header: the file is empty, or all of it is skipped")
 
 
 def _refuse_unknown(
