@@ -82,9 +82,12 @@ def _cut(text: bytes, dialect: CsvDialect, footer: int) -> int:
         return end
     quotes = _unescaped(text, dialect)
     quote = dialect.quote.encode()
-    if quotes.count(quote, 0, end) % 2:
-        # Quotes open and close in turns: what the last one opens goes on behind the end.
-        end = text.rfind(b"\n", 0, quotes.rfind(quote, 0, end)) + 1
+    count = quotes.count(quote, 0, end)
+    while count % 2:
+        # The field that is open here goes on behind the end; its own quotes come in pairs.
+        before = text.rfind(b"\n", 0, quotes.rfind(quote, 0, end)) + 1
+        count -= quotes.count(quote, before, end)
+        end = before
     return end
 
 
