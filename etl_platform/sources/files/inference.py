@@ -11,7 +11,7 @@ from etl_platform.sources.files.columns import declared_columns
 from etl_platform.sources.files.detection import refuse_questions
 from etl_platform.sources.files.errors import BadFile
 from etl_platform.sources.files.formats import avro, json_document, ndjson, parquet, xlsx
-from etl_platform.sources.files.formats.csv.blocks import blocks
+from etl_platform.sources.files.formats.csv.blocks import blocks, whole_records
 from etl_platform.sources.files.formats.csv.inferring import type_of
 from etl_platform.sources.files.formats.csv.names import header_names, split_header
 from etl_platform.sources.files.formats.csv.parsing import texts_of
@@ -76,9 +76,10 @@ def _of_csv(sample: FileSample, form: FileFormat) -> Inferred:
     options, dialect = form.options.csv, form.dialect or CsvDialect(",")
     head, whole = plain_head(sample, form.compression, form.member)
     text = b"".join(utf8([_cut(head, form, whole)], form.encoding, where))
-    # The sample's last record may go on behind it.
-    cut = dialect if whole else dataclasses.replace(dialect, footer=dialect.footer + 1)
-    found = list(blocks([text], cut, where))
+    if not whole:
+        text = whole_records(text, dialect)
+        dialect = dataclasses.replace(dialect, footer=0)
+    found = list(blocks([text], dialect, where))
     if not found:
         raise BadFile(where, "no record in the sample")
     names, block = form.names, found[0]

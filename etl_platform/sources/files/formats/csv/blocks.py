@@ -72,6 +72,13 @@ def blocks(pieces: Iterable[bytes], dialect: CsvDialect, where: str) -> Iterator
         yield _checked(text, line, dialect, where)
 
 
+def whole_records(text: bytes, dialect: CsvDialect) -> bytes:
+    """The beginning of a text, up to the last record that is known to be whole."""
+    if dialect.line_end == "\r":
+        text = text.replace(b"\r", b"\n")
+    return text[: _cut(text, dialect, 0)]
+
+
 def _cut(text: bytes, dialect: CsvDialect, footer: int) -> int:
     """Behind the last record that is known to be whole; 0 where there is none."""
     end = len(text)
