@@ -143,6 +143,10 @@ CASES: tuple[CsvCase, ...] = (
         "a line break in a name", '"id\nno",x\n1,2\n', "int64 int64", (1, 2), names=("id\nno", "x")
     ),
     parsed("only a header", "id,x\n", "string string"),
+    parsed(
+        "booleans without header", "true|a\nfalse|b\n", "bool string", (True, "a"), (False, "b")
+    ),
+    refused("NA above numbers", "NA\n5\nNA\n7\n", "whether the first line is a header"),
     refused("years as names", "city,2023,2024\nulm,1,2\n", "whether the first line is a header"),
     # Ragged
     refused("a field too many", "id,x\n1,2\n3,4,5\n", "3 fields where 2", 3),
@@ -377,6 +381,13 @@ CASES: tuple[CsvCase, ...] = (
         MANY.replace(",", ",1.").replace("id,1.x", "id,x") + "1,0.12345678901234567891\n",
         "is not exactly a double",
         LATE,
+    ),
+    refused(
+        "a date where times are declared",
+        "id,t\n1,2024-01-31 10:00\n2,2024-01-31\n",
+        "'2024-01-31' is not exactly a timestamp",
+        3,
+        options={"columns": {"id": "int64", "t": "timestamp"}},
     ),
     refused("a repeated header late", MANY + "id,x\n", "is not an int64", LATE),
     # Declared columns

@@ -15,6 +15,7 @@ from etl_platform.sources.files.models import CsvDialect, FileFormat
 DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"[-+]?[0-9][0-9.,' ]*([eE][-+]?[0-9]+)?%?")
 _DATE = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?")
+_BOOLEAN = re.compile(r"true|false", re.IGNORECASE)
 _MOST_RECORDS = 2000
 _SEPARATOR = re.compile(r"sep=.?\r?\n", re.IGNORECASE)
 
@@ -210,7 +211,8 @@ def _with_header(found: FileFormat, best: _Reading, dialect: CsvDialect) -> File
 
 
 def _looks_like_data(fields: tuple[str, ...]) -> bool:
-    return any(_NUMBER.fullmatch(one.strip()) or _DATE.fullmatch(one.strip()) for one in fields)
+    forms = (_NUMBER, _DATE, _BOOLEAN)
+    return any(form.fullmatch(one.strip()) for one in fields for form in forms)
 
 
 def _is_header(first: Record | None, rest: list[Record]) -> tuple[bool, str, bool]:
@@ -228,10 +230,9 @@ def _is_header(first: Record | None, rest: list[Record]) -> tuple[bool, str, boo
         return True, "one line of texts alone", len(set(names)) == len(names)
     for column in range(len(names)):
         values = [one.fields[column] for one in rest if len(one.fields) > column]
-        typed = [one for one in values if _looks_like_data((one,)) or _BOOLEAN.fullmatch(one)]
+        if names[column] in values:
+            continue  # NA above numbers is rather a value than a name.
+        typed = [one for one in values if _looks_like_data((one,))]
         if values and names[column] and len(typed) >= max(1, len([v for v in values if v]) // 2):
             return True, f"{names[column]!r} is above {typed[0]!r}", True
     return True, "all is text: nothing tells names from values", False
-
-
-_BOOLEAN = re.compile(r"true|false", re.IGNORECASE)

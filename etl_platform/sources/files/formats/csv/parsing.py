@@ -110,6 +110,8 @@ def column_of(
         row = min(bad)
         reason = bad[row]
         return found, (row, reason.partition(": ")[2] or reason)
+    if column.format is not None or column.unit is not None:
+        return found, None
     row = _first_changed(texts, found, kind)
     return found, None if row is None else (row, _unfit(texts, row, f"exactly {_told(kind)}"))
 
@@ -160,6 +162,8 @@ def _first_changed(texts: pa.Array[Any], found: pa.Array[Any], kind: pa.DataType
         same = pc.match_substring_regex(texts, DECIMAL)
     elif pa.types.is_boolean(kind):
         same = pc.match_substring_regex(texts, BOOLEAN)
+    elif pa.types.is_timestamp(kind):
+        same = pc.match_substring_regex(texts, TIME)
     else:
         return None
     row = _first(pc.invert(same))
@@ -194,6 +198,8 @@ def _first(wanted: pa.Array[Any]) -> int:
 INTEGER = r"^(0|-?[1-9][0-9]*)$"
 DECIMAL = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 FLOAT = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
+"""Arrow takes a date for its midnight."""
 BOOLEAN = r"^(true|false|TRUE|FALSE|True|False)$"
 
 
