@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,9 @@ _KILLS_OF_ONE = 6
 """After so many an extraction is left to end, so that commits are hit as well."""
 ORDER_TABLE = TableName("shop", "orders")
 LINES_TABLE = TableName("shop", "orders__lines")
+TABLES = (ORDER_TABLE, LINES_TABLE)
+_AT_COMMITS = 0.2
+"""Of kills, those that come when a table's commit is seen; the others come at any time."""
 TOKEN = "kills-token-of-the-orders"
 State = dict[int, tuple[int, int]]
 """By order: its generation and the number of its lines."""
@@ -57,8 +60,10 @@ class Worker:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
-    def run(self, kill_after_s: float | None = None) -> str:
-        """Make one run; ``done``, or ``killed`` where it took longer than that."""
+    def run(
+        self, kill_after_s: float | None = None, kill_at: Callable[[], bool] | None = None
+    ) -> str:
+        """Make one run; ``done``, or ``killed`` where it took longer, or came as far, as that."""
         assert self.process.stdin is not None
         self.process.stdin.write("go\n")
         child = int(self.line())
@@ -68,10 +73,25 @@ class Worker:
                 os.kill(child, signal.SIGKILL)
 
         timer = threading.Timer(kill_after_s or 0, kill)
-        if kill_after_s is not None:
+        ended = threading.Event()
+
+        def watch() -> None:
+            assert kill_at is not None
+            while not ended.wait(0.001):
+                if kill_at():
+                    kill()
+                    break
+
+        watching = threading.Thread(target=watch)
+        if kill_at is not None:
+            watching.start()
+        elif kill_after_s is not None:
             timer.start()
         how = self.line()
         timer.cancel()
+        ended.set()
+        if kill_at is not None:
+            watching.join()
         return how
 
     def stop(self) -> None:
@@ -167,6 +187,13 @@ def shop(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
         yield Shop(made, Lake(settings.lake_uri, settings), random.Random(7))
 
 
+def committed_to(lake: Lake, table: TableName) -> Callable[[], bool]:
+    """Whether a version was published since: of the lists, or of the orders with the cursor."""
+    log = Path(lake.uri) / table.path / "_delta_log"
+    before = set(log.glob("*.json"))
+    return lambda: not before.issuperset(log.glob("*.json"))
+
+
 def kill_at_random(shop: Shop, kills: int) -> str:
     """Kill so many runs, each at a moment of its own; the last one is left to end."""
     folder = Path(shop.lake.settings.temp_dir) / "apis"
@@ -188,7 +215,10 @@ def kill_at_random(shop: Shop, kills: int) -> str:
         while True:
             last = killed == kills or not left
             begun = time.monotonic()
-            how = worker.run(None if last else moments.uniform(0, 1.1 * took_s))
+            if not last and moments.random() < _AT_COMMITS:
+                how = worker.run(kill_at=committed_to(shop.lake, moments.choice(TABLES)))
+            else:
+                how = worker.run(None if last else moments.uniform(0, 1.1 * took_s))
             assert how != "failed"
             again = {page for page in kept if shop.api.asked[page] > asked_before[page]}
             assert not again, f"complete pages were asked for again: {sorted(again)[:3]}"
@@ -201,7 +231,8 @@ def kill_at_random(shop: Shop, kills: int) -> str:
                 took_s = time.monotonic() - begun
                 break
             killed += 1
-            left -= 1
+            # A second run after the commit has nothing to do that could be cut off.
+            left = 0 if whole else left - 1
             committed += whole
             # What was published is not asked for again anyway: the cursor has moved.
             kept = set() if whole else complete_pages(folder)

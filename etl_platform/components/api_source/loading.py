@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from etl_platform.quality import Contract
     from etl_platform.sources.api.extraction import Extraction
     from etl_platform.sources.api.resources import Scalar
+    from etl_platform.sources.api.spool import Spool
 
 FULL_REFRESH = "full_refresh"
 CURSOR_NOTE = "api:cursor"
@@ -74,7 +75,6 @@ class ApiTable:
         from etl_platform.sources.api.extraction import extract
         from etl_platform.sources.api.incremental import begin
         from etl_platform.sources.api.resources import ResourceOptions
-        from etl_platform.sources.api.spool import Spool
 
         resource = cast("LakeResource", getattr(context.resources, LAKE_KEY))
         lake = resource.lake()
@@ -87,11 +87,7 @@ class ApiTable:
         if declared.incremental is not None:
             since = begin(declared.incremental, self._note(lake, CURSOR_NOTE, everything))
         policy = self._policy(context, everything=everything)
-        spool = Spool.open(
-            Path(lake.settings.temp_dir) / "apis",
-            self._spool_name(context, lake),
-            max_age_s=self.resume_s,
-        )
+        spool = self._spool(context, lake)
         try:
             with extract(
                 transport,
@@ -241,13 +237,16 @@ class ApiTable:
             return None
         return lake.annotation(self.table, name)
 
-    def _spool_name(self, context: dg.AssetExecutionContext, lake: Lake) -> str:
+    def _spool(self, context: dg.AssetExecutionContext, lake: Lake) -> Spool:
+        from etl_platform.sources.api.spool import Spool
+
+        folder, name = Path(lake.settings.temp_dir) / "apis", f"{self.source_name}/{self.table}"
         if context.has_partition_key:
-            return f"{self.source_name}/{self.table}/{context.partition_key}"
+            return Spool.open(folder, f"{name}/{context.partition_key}", max_age_s=self.resume_s)
         # Pages that were published are not taken for those of the next version, when the process
         # was killed before it could remove them.
         after = lake.version(self.table) if lake.exists(self.table) else None
-        return f"{self.source_name}/{self.table}/after version {after}"
+        return Spool.open(folder, name, state=f"version {after}", max_age_s=self.resume_s)
 
 
 def _window(context: dg.AssetExecutionContext) -> tuple[datetime, datetime] | None:

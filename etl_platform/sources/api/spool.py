@@ -45,13 +45,22 @@ class Spool:
         self._end = self._scan()
 
     @classmethod
-    def open(cls, folder: Path, name: str, *, max_age_s: float = MAX_AGE_S) -> Spool:
+    def open(
+        cls, folder: Path, name: str, *, state: str = "", max_age_s: float = MAX_AGE_S
+    ) -> Spool:
         """The spool of this name; a new one where there is none, or only one that is too old.
 
         Another process that has it open keeps it: this one then gets a temporary one.
+
+        Args:
+            state: what the answers go on from. One of the same name that went on from another
+                is of no use any more (its process was killed after it had published) and removed.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}.answers"
+        path = folder / f"{_short(name)}-{_short(state)}.answers"
+        for other in folder.glob(f"{_short(name)}-*.answers"):
+            if other != path:
+                other.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         file = os.fdopen(descriptor, "r+b", buffering=0)
         try:
@@ -173,6 +182,10 @@ def digest(request: ApiRequest) -> bytes:
     found = hashlib.blake2b(json.dumps(told).encode(), digest_size=16)
     found.update(request.body or b"")
     return found.digest()
+
+
+def _short(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _begun(file: BinaryIO) -> float:

@@ -175,3 +175,10 @@ def test_more_than_memory_may_hold_is_read_again_from_disk(
         for _ in range(2):
             assert found.reader().read_all()["id"].to_pylist() == list(range(PAGES * SIZE))
         assert found.pages_from_spool == 0
+
+
+def test_answers_that_went_on_from_another_state_are_removed(tmp_path: Path) -> None:
+    for state in ("version 1", "version 2", "version 2"):
+        Spool.open(tmp_path, "api.items", state=state).close()
+    Spool.open(tmp_path, "api.others", state="version 1").close()
+    assert len(list(tmp_path.iterdir())) == 2
