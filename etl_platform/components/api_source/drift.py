@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 import dagster as dg
 
-from etl_platform.components.database_source.downstream import affected_by
-from etl_platform.components.database_source.setting_apart import SettingApart
+from etl_platform.components.downstream import drift_report
+from etl_platform.components.setting_apart import SettingApart
 from etl_platform.core.errors import SchemaMismatch
 from etl_platform.sources.database.drift import ColumnDrift, compare
 
@@ -90,12 +90,7 @@ class ColumnPolicy:
         )
         if not drift:
             return ()
-        asset = dg.AssetKey(self.table.key)
-        affected = affected_by(context, {one.column for one in drift}, asset)
-        lines = [f"    {one}" for one in drift]
-        if affected:
-            lines += ["  downstream:", *(f"    {one}" for one in affected)]
-        report = "\n".join(lines)
+        report = drift_report(context, drift, dg.AssetKey(self.table.key))
         if wrong := self._refused(drift):
             raise SchemaMismatch(
                 f"{self.table}: the records have other columns than the table, and schema_change "

@@ -35,7 +35,7 @@ from etl_platform.resources import DatabaseResource, LakeResource
 from etl_platform.sources.database.tables import SourceTable
 
 if TYPE_CHECKING:
-    from etl_platform.components.database_source.setting_apart import SettingApart
+    from etl_platform.components.setting_apart import SettingApart
     from etl_platform.lakehouse import Lake, Origin
     from etl_platform.quality import Contract
     from etl_platform.sources.database import Database

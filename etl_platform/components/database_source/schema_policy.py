@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from etl_platform.components.database_source.downstream import affected_by
-from etl_platform.components.database_source.setting_apart import SettingApart
+from etl_platform.components.downstream import drift_report
+from etl_platform.components.setting_apart import SettingApart
 from etl_platform.core.errors import SchemaMismatch
 from etl_platform.sources.database.drift import ColumnDrift, compare, lake_types, live_table
 
@@ -93,7 +93,7 @@ class SchemaPolicy:
         drift = compare(known, now)
         if not drift:
             return Followed(live, types, metadata=self._outdated(compare(declared, now)))
-        report = self._report(context, drift)
+        report = drift_report(context, drift)
         if wrong := self._refused(drift, loaded):
             raise SchemaMismatch(
                 f"{self.table}: the columns of {self._where} are no longer those of the table, "
@@ -152,13 +152,6 @@ class SchemaPolicy:
                 if not loaded or all(one.fits for one in drift):
                     return None
                 return "new columns and wider types"
-
-    def _report(self, context: dg.AssetExecutionContext, drift: tuple[ColumnDrift, ...]) -> str:
-        affected = affected_by(context, {one.column for one in drift})
-        lines = [f"    {one}" for one in drift]
-        if affected:
-            lines += ["  downstream:", *(f"    {one}" for one in affected)]
-        return "\n".join(lines)
 
     def _outdated(self, drift: tuple[ColumnDrift, ...]) -> dict[str, dg.MetadataValue]:
         """Whether the definitions describe columns that the source no longer has so."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     # What `repository_def.asset_graph` returns has no public name.
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
+    from etl_platform.sources.database.drift import ColumnDrift
+
 _LINEAGE = "dagster/column_lineage"
 
 
@@ -71,6 +73,19 @@ def affected_by(
         Affected(key, None if (found := changed[key]) is None else tuple(sorted(found)))
         for key in order
     )
+
+
+def drift_report(
+    context: dg.AssetExecutionContext,
+    drift: Collection[ColumnDrift],
+    asset: dg.AssetKey | None = None,
+) -> str:
+    """What changed of the columns, and who computes something from them: a line each."""
+    affected = affected_by(context, {one.column for one in drift}, asset)
+    lines = [f"    {one}" for one in drift]
+    if affected:
+        lines += ["  downstream:", *(f"    {one}" for one in affected)]
+    return "\n".join(lines)
 
 
 def _graph(context: dg.AssetExecutionContext) -> AssetGraph:
