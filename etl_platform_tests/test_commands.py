@@ -79,6 +79,7 @@ def test_every_asset_is_listed(copy: WorkingCopy) -> None:
     assert found == ASSETS | STREAMS
 
 
+@pytest.mark.stress  # every day the demo does the same
 def test_all_assets_are_materialised_by_one_command(
     copy: WorkingCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_job_is_executed_by_command(copy: WorkingCopy, instance: dg.DagsterIns
     assert all(after[table] > before.get(table, -1) for table in SOURCES)
 
 
+@pytest.mark.stress
 def test_the_daemon_makes_up_for_the_tick_that_it_slept_through(
     copy: WorkingCopy, instance: dg.DagsterInstance
 ) -> None:

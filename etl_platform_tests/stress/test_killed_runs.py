@@ -159,7 +159,7 @@ def _setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) 
     return Lake(settings=settings)
 
 
-@pytest.mark.parametrize("mode", ["replace", "append", "upsert"])
+@pytest.mark.parametrize("mode", ["upsert"])
 def test_a_killed_run_is_completed_by_its_resumption(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:

@@ -182,7 +182,8 @@ FAULTS = {
 
 @pytest.mark.parametrize(
     ("fault", "mode"),
-    list(zip(FAULTS, ("incremental", "full", "partition"), strict=True)),
+    # The third, a server that restarts, is among the twenty of each.
+    [("session ended", "incremental"), ("worker killed", "partition")],
 )
 def test_a_read_that_is_cut_off_loses_and_doubles_nothing(
     settings: Settings, instance: dg.DagsterInstance, server: Victim, fault: str, mode: str
