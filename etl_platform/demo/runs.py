@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -89,6 +90,8 @@ def materialize(
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize"]
     command += ["--select", selection, "-m", "etl_platform.definitions"]
+    # One process for all steps: a process for each takes longer to start than most steps to run.
+    command += ["--config-json", json.dumps({"execution": {"config": {"in_process": {}}}})]
     before = {run.run_id for run in instance.get_runs(limit=1)}
     found: dict[str, Loaded] = {}
     with log.open("w") as output:

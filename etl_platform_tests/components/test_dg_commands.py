@@ -116,7 +116,8 @@ def test_a_project_is_checked_refreshed_listed_and_materialised_by_command(acme:
     assert assets == {"shop/customers", "shop/orders", "shop/big_orders", "marts/totals"}
 
     made = command(
-        acme, "dagster", "asset", "materialize", "--select", "*", "-m", "acme.definitions"
+        *(acme, "dagster", "asset", "materialize", "--select", "*", "-m", "acme.definitions"),
+        *("--config-json", json.dumps({"execution": {"config": {"in_process": {}}}})),
     )
     assert made.returncode == 0, made.stderr[-3000:]
     assert "RUN_SUCCESS" in made.stderr

@@ -41,6 +41,15 @@ from dagster._daemon.cli import main
 controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 1
 main()
 """
+_ONE_PROCESS = """
+import dagster as dg
+
+
+@dg.definitions
+def defs():
+    return dg.Definitions(executor=dg.in_process_executor)
+"""
+"""A run's steps in its worker: a process for each takes longer to start than most to run."""
 _START_TIMEOUT_S = 120
 POLL_S = 0.5
 BATCH_ROWS = 25
@@ -67,6 +76,7 @@ def dagster(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator
         _cut_small_batches(copy)
         copy.run("dg", "utils", "refresh-defs-state")
         (copy.root / "quick_daemon.py").write_text(_DAEMON)
+        (copy.root / "etl_platform" / "defs" / "steps.py").write_text(_ONE_PROCESS)
         workspace = ("-w", "workspace.yaml")
         address = ("-h", "127.0.0.1", "-p", str(port := _free_port()))
         with (
