@@ -15,12 +15,21 @@ from etl_platform.components.timing import (
     automation_condition,
 )
 from etl_platform.core.errors import EtlError
+from etl_platform.core.names import TableName
 from etl_platform.publishing.anomaly_checks import DEFAULT_METRICS, Watch
 from etl_platform.publishing.declared import as_contract
 from etl_platform.publishing.failures import Retries
 
 if TYPE_CHECKING:
     from etl_platform.quality import Contract
+
+
+def schema_name(value: str) -> str:
+    """A schema of the lake, as it stands in YAML; for pydantic, which wants a ``ValueError``."""
+    try:
+        return TableName(value, "_").schema
+    except EtlError as error:
+        raise ValueError(str(error)) from error
 
 
 class Anomalies(Declaration):

@@ -21,7 +21,7 @@ from etl_platform.components.assets import (
     check_contract_columns,
 )
 from etl_platform.components.known_tables import KnownTables, MakesTables
-from etl_platform.components.options import Retrying
+from etl_platform.components.options import Retrying, schema_name
 from etl_platform.components.schedules import build_jobs
 from etl_platform.components.timing import Schedule, parse_duration
 from etl_platform.core.errors import ConfigError, EtlError, UnknownName
@@ -82,14 +82,7 @@ class ApiSourceComponent(dg.Component, MakesTables, dg.Model, dg.Resolvable):
         "asks only for the rest.",
     )
 
-    @field_validator("target_schema")
-    @classmethod
-    def _identifier(cls, value: str) -> str:
-        try:
-            TableName(value, "_")
-        except EtlError as error:
-            raise ValueError(str(error)) from error
-        return value
+    _schema = field_validator("target_schema")(schema_name)
 
     @field_validator("connection")
     @classmethod

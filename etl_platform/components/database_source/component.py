@@ -25,11 +25,11 @@ from etl_platform.components.database_source.options import ExtractOptions, Quer
 from etl_platform.components.database_source.scaffolder import DatabaseSourceScaffolder
 from etl_platform.components.database_source.state import SourceState, target_tables
 from etl_platform.components.known_tables import KnownTables, MakesTables
-from etl_platform.components.options import Retrying
+from etl_platform.components.options import Retrying, schema_name
 from etl_platform.components.project import refresh_command, stored_state
 from etl_platform.components.schedules import build_jobs
 from etl_platform.components.timing import Schedule
-from etl_platform.core.errors import EtlError, UnknownName
+from etl_platform.core.errors import UnknownName
 from etl_platform.core.names import TableName, to_identifier
 from etl_platform.core.secrets import check_no_literal_secret
 from etl_platform.resources import DatabaseResource
@@ -109,14 +109,7 @@ class DatabaseSourceComponent(StateBackedComponent, MakesTables, dg.Model, dg.Re
         check_no_literal_secret(value)
         return value
 
-    @field_validator("target_schema")
-    @classmethod
-    def _identifier(cls, value: str) -> str:
-        try:
-            TableName(value, "_")
-        except EtlError as error:
-            raise ValueError(str(error)) from error
-        return value
+    _schema = field_validator("target_schema")(schema_name)
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:

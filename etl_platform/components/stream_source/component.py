@@ -10,7 +10,7 @@ import dagster as dg
 from pydantic import Field, field_validator
 
 from etl_platform.components.assets import LAKE_KEY, TableAsset, build_asset
-from etl_platform.components.options import Retrying
+from etl_platform.components.options import Retrying, schema_name
 from etl_platform.components.stream_source.compacting import Compactor
 from etl_platform.components.stream_source.compaction_job import (
     compaction_job,
@@ -25,7 +25,7 @@ from etl_platform.components.stream_source.options import Compaction, StreamOpti
 from etl_platform.components.stream_source.scaffolder import StreamSourceScaffolder
 from etl_platform.components.stream_source.sensor import stream_sensor
 from etl_platform.components.stream_source.windows import windows_of
-from etl_platform.core.errors import ConfigError, EtlError
+from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName, to_identifier
 from etl_platform.resources import StreamResource
 
@@ -73,14 +73,7 @@ class StreamSourceComponent(dg.Component, dg.Model, dg.Resolvable):
         default=None, description="Concurrency pool that all loads share; default: name."
     )
 
-    @field_validator("target_schema")
-    @classmethod
-    def _identifier(cls, value: str) -> str:
-        try:
-            TableName(value, "_")
-        except EtlError as error:
-            raise ValueError(str(error)) from error
-        return value
+    _schema = field_validator("target_schema")(schema_name)
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:
