@@ -1,20 +1,33 @@
-"""What a person sees in Dagster's UI, clicked through with a real browser."""
+"""What a person sees in Dagster's UI, clicked through with a real browser.
+
+One file: all tests share one web server and daemon.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from etl_platform_tests.ui.conftest import Dagster
+from etl_platform.core.names import TableName
+from etl_platform_tests.servers.kafka import Message
+from etl_platform_tests.ui.conftest import BATCH_ROWS, POLL_S, Dagster
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page, Route
 
 pytestmark = pytest.mark.browser
 RUN_TIMEOUT_MS = 120_000
+TABLE = TableName("live", "departures")
+ROWS = f"FROM {TABLE} ORDER BY _source_position"
+BATCHES = 4
+REPLAYED = 3
+BACKFILL_TIMEOUT_S = 120
+COLUMNS_DRAWN = 8
 
 
 def follow_launched_run(page: Page) -> None:
@@ -88,3 +101,152 @@ def test_a_blocked_asset_is_red_with_the_rows_that_blocked_it(
     expect(page.get_by_text("nothing was published")).to_be_visible()
     expect(page.get_by_role("table").get_by_text("Asia/Chongqing").first).to_be_visible()
     page.screenshot(path=pictures / "8_blocked_check.png")
+
+
+@pytest.fixture(scope="module")
+def planes(dagster: Dagster) -> Path:
+    """The folder of a table with two versions; the newer one has a check of its history."""
+    words = ("dagster", "asset", "materialize", "--select", "key:nyc/planes")
+    dagster.copy.run(*words, "-m", "etl_platform.definitions")
+    return dagster.copy.root / ".etl" / "lake" / "nyc" / "planes"
+
+
+def drawn(images: Locator) -> list[int]:
+    """The widths of images as the browser decoded them; 0 for one that it could not draw."""
+    return images.evaluate_all("all => all.map(one => one.complete ? one.naturalWidth : 0)")
+
+
+def test_the_asset_page_shows_samples_pictures_and_the_history_of_an_anomaly(
+    dagster: Dagster, planes: Path, page: Page, pictures: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    page.goto(f"{dagster.url}/assets/nyc/planes")
+    page.get_by_role("button").filter(has_text="Materialize").first.click()
+    follow_launched_run(page)
+    expect(page.get_by_text("Success", exact=True)).to_be_visible(timeout=RUN_TIMEOUT_MS)
+
+    page.goto(f"{dagster.url}/assets/nyc/planes?view=events")
+    metadata = page.get_by_role("table").filter(has_text="dagster/row_count")
+    expect(metadata.get_by_role("row", name="profile_report")).to_contain_text("_profile_pages")
+    metadata.get_by_role("row", name="profile_pictures").get_by_text("Show Markdown").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("rows by version")).to_be_visible()
+    expect(dialog.get_by_role("row", name="seats")).to_be_visible()
+    widths = drawn(dialog.locator("img"))
+    assert len(widths) >= COLUMNS_DRAWN + 2
+    assert min(widths) > 0
+    page.screenshot(path=pictures / "10_profile_pictures.png")
+    page.get_by_role("button", name="Close").click()
+
+    page.goto(f"{dagster.url}/assets/nyc/planes?view=checks&checkDetail=not_null_year")
+    result = page.get_by_role("table").filter(has_text="failed_rows").first
+    expect(result.get_by_role("row", name="failed_rows")).to_contain_text("70")
+    expect(result.get_by_role("table").get_by_role("row")).to_have_count(11)
+    page.screenshot(path=pictures / "11_samples.png")
+
+    page.goto(f"{dagster.url}/assets/nyc/planes?view=checks&checkDetail=anomaly_rows")
+    expect(page.get_by_text("is below the expected").first).to_be_visible()
+    shown = page.get_by_role("row", name="history").first
+    shown.get_by_text("Show Markdown").click()
+    image = page.get_by_role("dialog").locator("img")
+    expect(image).to_be_visible()
+    assert drawn(image) == [480]
+    page.screenshot(path=pictures / "12_anomaly.png")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_beside_the_table_open_without_network(
+    planes: Path, page: Page, pictures: Path, scheme: str
+) -> None:
+    asked: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+
+    def only_files(route: Route) -> None:
+        if route.request.url.startswith("file://"):
+            route.continue_()
+        else:
+            route.abort()
+
+    page.route("**/*", only_files)
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    for folder, heading in (
+        ("_profile_pages", "nyc.planes"),
+        ("_validation", "Validation of nyc.planes"),
+    ):
+        file = max((planes / folder).glob("*.html"))
+        asked.clear()
+        page.goto(file.as_uri())
+        assert page.locator("h1").inner_text() == heading
+        assert asked == [file.as_uri()]
+        assert said == []
+        # Nothing is wider than the page, and every drawing has a size.
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        boxes = page.locator("svg").evaluate_all("a => a.map(o => o.getBoundingClientRect().width)")
+        assert all(width > 0 for width in boxes)
+        assert len(boxes) > COLUMNS_DRAWN or folder == "_validation"
+        if folder == "_profile_pages":
+            ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(22, 24, 28)")
+        page.screenshot(path=pictures / f"13{folder}_{scheme}.png", full_page=True)
+
+
+def departure(number: int) -> Message:
+    body = {
+        "departed_at": f"2013-01-01T{number // 60:02}:{number % 60:02}:00Z",
+        "carrier": "UA",
+        "flight": number,
+        "origin": "EWR",
+        "dest": "IAH",
+        "dep_delay": number % 30,
+        "late": int(number % 30 > 15),
+    }
+    return Message(json.dumps(body).encode())
+
+
+def test_three_batches_of_a_stream_are_replayed_by_clicking_and_give_the_same_rows(
+    dagster: Dagster, page: Page, pictures: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    topic = dagster.kafka.create(1, "departures")
+    dagster.kafka.produce(topic, [departure(n) for n in range(BATCHES * BATCH_ROWS)])
+    dagster.copy.run("python", "-m", "etl_platform.demo.streaming", "ui")
+    platform = dagster.copy.platform()
+    before, version = platform.query(ROWS), platform.lake.version(TABLE)
+    keys = before["_partition"].unique().sort().to_list()
+    assert (before.height, len(keys)) == (BATCHES * BATCH_ROWS, BATCHES)
+
+    page.goto(f"{dagster.url}/assets/live/departures?view=partitions")
+    for key in keys:
+        expect(page.get_by_text(key, exact=True).first).to_be_visible()
+    expect(page.get_by_text(f"Materialized ({BATCHES})")).to_be_visible()
+    page.screenshot(path=pictures / "9_partitions.png")
+
+    page.get_by_role("button").filter(has_text=re.compile("^Materialize…$")).click()
+    page.get_by_text("Select a partition or create one").click()
+    for key in keys[:REPLAYED]:
+        page.get_by_role("menuitem").filter(has_text=key).click()
+    expect(page.get_by_text(f"{REPLAYED} partitions", exact=True)).to_be_visible()
+    page.screenshot(path=pictures / "10_selection.png")
+    page.get_by_role("img", name="expand_less").click()
+    page.get_by_role("button", name="Launch backfill").click()
+    follow_launched_run(page)
+    deadline = time.monotonic() + BACKFILL_TIMEOUT_S
+    while platform.lake.version(TABLE) < version + REPLAYED:
+        assert time.monotonic() < deadline, "the backfill does not end"
+        time.sleep(POLL_S)
+    # Beside the heading of a column; the page itself asks only every ten seconds.
+    done = page.get_by_text("Succeeded", exact=True).nth(1)
+    while not done.is_visible():
+        assert time.monotonic() < deadline, "the backfill is not told to have ended"
+        page.reload()
+        page.get_by_text("Partitions targeted").wait_for()
+    expect(page.get_by_text("100% completed")).to_be_visible()
+    page.screenshot(path=pictures / "11_backfill.png")
+
+    assert platform.lake.version(TABLE) == version + REPLAYED
+    assert platform.query(ROWS).equals(before)
