@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = ["Platform", "__version__"]
+_PIPELINE = "pipeline"
 
 
 def __getattr__(name: str) -> object:
@@ -25,10 +26,12 @@ def __getattr__(name: str) -> object:
         found: object = getattr(import_module("etl_platform.components"), name, None)
         if found is not None:
             return found
+    if name == _PIPELINE:
+        return import_module("etl_platform.components.pipeline_scaffolder").pipeline
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    # `dg` finds the components by listing this module.
+    # `dg` finds what it can scaffold by listing this module.
     components: list[str] = import_module("etl_platform.components").__all__
-    return sorted({*globals(), *__all__, *components})
+    return sorted({*globals(), *__all__, *components, _PIPELINE})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl_platform.core.settings import Settings, get_settings
+from etl_platform.core.stopping import watch
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,7 +36,9 @@ def unlimited(threads: int = 1) -> duckdb.DuckDBPyConnection:
     """Open what :func:`connect` opens before its limits are known; :func:`limit` sets them."""
     import duckdb
 
-    return _in_utc(duckdb.connect(":memory:", config={"threads": threads, **_CLOSED}))
+    con = _in_utc(duckdb.connect(":memory:", config={"threads": threads, **_CLOSED}))
+    watch(con)
+    return con
 
 
 def limit(

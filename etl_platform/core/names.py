@@ -14,6 +14,7 @@ from etl_platform.core.errors import ConfigError
 DEFAULT_SCHEMA = "main"
 QUARANTINE_SUFFIX = "__quarantine"
 DEAD_LETTER_SUFFIX = "__dead_letter"
+BAD_FILES_SUFFIX = "__bad_files"
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
 _MAX_LENGTH = 128
 
@@ -87,9 +88,14 @@ class TableName:
         return TableName(self.schema, self.name + DEAD_LETTER_SUFFIX)
 
     @property
+    def bad_files(self) -> TableName:
+        """The table that tells of the files that did not become rows."""
+        return TableName(self.schema, self.name + BAD_FILES_SUFFIX)
+
+    @property
     def is_quarantine(self) -> bool:
-        """Whether it holds what another table did not take: rows, or messages."""
-        return self.name.endswith((QUARANTINE_SUFFIX, DEAD_LETTER_SUFFIX))
+        """Whether it holds what another table did not take: rows, messages, or names of files."""
+        return self.name.endswith((QUARANTINE_SUFFIX, DEAD_LETTER_SUFFIX, BAD_FILES_SUFFIX))
 
     def __str__(self) -> str:
         return self.sql

@@ -99,8 +99,22 @@ class Settings(BaseSettings):
     mask_key: str | None = Field(
         default=None, description="Secret reference to the key of hash masks."
     )
+    catalog_dir: str = Field(
+        default=".etl/catalog", description="Where the catalogue is kept and read by searches."
+    )
+    chroma_url: str | None = Field(
+        default=None, description="Chroma server of the catalogue's records, instead of a folder."
+    )
+    embedding: str = Field(
+        default="static",
+        description="Model of the catalogue's vectors: static, minilm[:FOLDER], "
+        "sentence-transformers:NAME or https://server/v1#model.",
+    )
+    embedding_key: str | None = Field(
+        default=None, description="Secret reference to the key of an embedding server."
+    )
 
-    @field_validator("lake_uri", "temp_dir", "results_dir", "policies")
+    @field_validator("lake_uri", "temp_dir", "results_dir", "policies", "catalog_dir")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from etl_platform.core.objects.failures import failure
 from etl_platform.core.objects.listing import EVENT, keep_body
-from etl_platform.core.secrets import SecretReference, check_no_literal_secret, remember, resolve
+from etl_platform.core.secrets import (
+    SecretReference,
+    check_no_literal_secret,
+    is_reference,
+    remember,
+    resolve,
+    resolve_shown,
+)
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -20,6 +28,8 @@ if TYPE_CHECKING:
 _DEFAULT_REGION = "us-east-1"
 CONNECTIONS = 32
 """How many requests of a client are on their way at the same time."""
+TIMEOUTS_S = (10, 60)
+"""For the connection, and between two pieces of an answer."""
 
 
 class S3Connection(BaseModel):
@@ -33,7 +43,8 @@ class S3Connection(BaseModel):
 
     region: str | None = Field(default=None, description="Region of the buckets.")
     endpoint_url: str | None = Field(
-        default=None, description="A server that is not AWS's own, or a VPC endpoint."
+        default=None,
+        description="A server that is not AWS's own, or a VPC endpoint; or a reference to it.",
     )
     profile: str | None = Field(
         default=None, description="Profile of the AWS configuration files; it may assume a role."
@@ -69,8 +80,8 @@ class S3Connection(BaseModel):
         from botocore.exceptions import BotoCoreError
 
         config = Config(
-            connect_timeout=10,
-            read_timeout=60,
+            connect_timeout=TIMEOUTS_S[0],
+            read_timeout=TIMEOUTS_S[1],
             retries={"mode": "standard", "total_max_attempts": 6},
             max_pool_connections=CONNECTIONS,
             # Other makers' servers do not all know the checksums that botocore adds unasked.
@@ -84,7 +95,7 @@ class S3Connection(BaseModel):
             client = self._session().create_client(
                 "s3",
                 region_name=self.region,
-                endpoint_url=self.endpoint_url,
+                endpoint_url=self._endpoint(),
                 config=config,
                 aws_access_key_id=key_id,
                 aws_secret_access_key=key,
@@ -94,6 +105,22 @@ class S3Connection(BaseModel):
             return client
         except BotoCoreError as error:
             raise failure(error, "S3", "to connect") from None
+
+    def credentials(self) -> Any:
+        """As botocore has them: temporary ones renew themselves; None where there are none.
+
+        Raises: as :meth:`client`.
+        """
+        from botocore.credentials import Credentials
+        from botocore.exceptions import BotoCoreError
+
+        key_id, key, token = self._keys()
+        if key_id is not None and key is not None:
+            return Credentials(key_id, key, token)
+        try:
+            return self._chain()[0]
+        except BotoCoreError as error:
+            raise failure(error, "S3", "to find credentials") from None
 
     def delta_options(self) -> dict[str, str]:
         """The same for ``deltalake`` and Polars; credentials are those of this moment.
@@ -111,11 +138,15 @@ class S3Connection(BaseModel):
         }
         if token:
             options["aws_session_token"] = token
-        endpoint = self.endpoint_url
+        endpoint = self._endpoint()
         if endpoint is not None:
             options["aws_endpoint"] = endpoint
             options["aws_allow_http"] = str(endpoint.startswith("http://")).lower()
         return options
+
+    def _endpoint(self) -> str | None:
+        told = self.endpoint_url
+        return resolve_shown(told) if told is not None and is_reference(told) else told
 
     def _keys(self) -> tuple[str | None, str | None, str | None]:
         key_id, key, token = (
@@ -151,6 +182,27 @@ class S3Connection(BaseModel):
         session = Session(profile=self.profile)
         session.register_component("data_loader", _descriptions())
         return session
+
+
+class GivenClient:
+    """A boto3 client that somebody else makes, such as a Dagster resource.
+
+    Args:
+        make: gives the client; called again when its keys are refused.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def client(self) -> BaseClient:
+        """See :meth:`S3Connection.client`."""
+        made = self._make()
+        made.meta.events.register(EVENT, keep_body, unique_id="etl_platform")
+        return made
+
+    def credentials(self) -> None:
+        """Only the client itself knows them."""
+        return
 
 
 @lru_cache(maxsize=8)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from etl_platform.core.errors import ConfigError
-from etl_platform.core.objects.connection import S3Connection
+from etl_platform.core.objects.connection import GivenClient, S3Connection
 from etl_platform.core.objects.local import LocalStore
 from etl_platform.core.objects.s3 import S3Store
 from etl_platform.core.objects.store import ObjectStore
 
 
-def open_store(uri: str | Path, connection: S3Connection | None = None) -> ObjectStore:
+def open_store(
+    uri: str | Path, connection: S3Connection | GivenClient | None = None
+) -> ObjectStore:
     """The objects below ``s3://bucket/prefix``, ``file:///folder`` or a path; nothing is asked yet.
 
     Args:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.objects import transfer
-from etl_platform.core.objects.connection import S3Connection
+from etl_platform.core.objects.connection import GivenClient, S3Connection
+from etl_platform.core.objects.direct import EVENT, DirectReads
 from etl_platform.core.objects.failures import WHO_ASKS, code, failure
 from etl_platform.core.objects.listing import list_objects, pages
 from etl_platform.core.objects.store import ObjectInfo, ObjectMissing
@@ -30,7 +31,10 @@ class S3Store:
     """
 
     def __init__(
-        self, bucket: str, prefix: str = "", connection: S3Connection | None = None
+        self,
+        bucket: str,
+        prefix: str = "",
+        connection: S3Connection | GivenClient | None = None,
     ) -> None:
         self.bucket = bucket
         self.prefix = prefix
@@ -38,6 +42,7 @@ class S3Store:
         self._below = f"{prefix}/" if prefix else ""
         # Any: boto3 makes a client's methods when it makes the client.
         self._client: Any = None
+        self._direct: DirectReads | None = None
         self._lock = threading.Lock()
 
     @property
@@ -45,12 +50,12 @@ class S3Store:
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
     def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
-        cut = len(self._below)
-        after = self._below + start_after if start_after else ""
-        for found in list_objects(self._ask, self.bucket, self._below + prefix, after):
+        below = self._below
+        after = below + start_after if start_after else ""
+        for found in list_objects(self._ask, self.bucket, below + prefix, after, below):
             # Consoles make empty objects that stand for folders.
             if not found.key.endswith("/"):
-                yield ObjectInfo(found.key[cut:], found.size_bytes, found.etag, found.modified)
+                yield found
 
     def folders(self, prefix: str = "") -> list[str]:
         cut = len(self._below)
@@ -70,16 +75,24 @@ class S3Store:
     ) -> bytes:
         if length == 0:
             return b""
-        given = self._place(key)
+        headers: dict[str, str] = {}
         if if_match is not None:
-            given["IfMatch"] = f'"{if_match}"'
+            headers["If-Match"] = f'"{if_match}"'
         if start or length is not None:
-            given["Range"] = f"bytes={start}-" + ("" if length is None else str(start + length - 1))
+            end = "" if length is None else str(start + length - 1)
+            headers["Range"] = f"bytes={start}-{end}"
+        direct, name = self._direct, self._below + key
+        if direct is not None and (found := direct.get(name, headers)) is not None:
+            return found
+        given = {field.replace("-", ""): value for field, value in headers.items()}
 
         def body(s3: Any) -> bytes:
-            return s3.get_object(**given)["Body"].read()
+            return s3.get_object(**self._place(key), **given)["Body"].read()
 
-        return self._ask(body, key, "to read", behind_end=b"")
+        found = self._ask(body, key, "to read", behind_end=b"")
+        if self._direct is not None:
+            self._direct.learn(name)
+        return found
 
     def download(self, key: str, path: Path, *, if_match: str | None = None) -> ObjectInfo:
         info = self.head(key)
@@ -183,13 +196,16 @@ class S3Store:
     def _connected(self) -> Any:
         with self._lock:
             if self._client is None:
-                self._client = self._connection.client()
+                client: Any = self._connection.client()
+                self._direct = DirectReads(self._connection.credentials())
+                client.meta.events.register(EVENT, self._direct.see)
+                self._client = client
             return self._client
 
     def _forget(self, client: Any) -> None:
         with self._lock:
             if self._client is client:
-                self._client = None
+                self._client = self._direct = None
 
 
 def _condition(if_none_match: bool, if_match: str | None) -> dict[str, str]:
