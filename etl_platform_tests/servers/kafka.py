@@ -33,6 +33,8 @@ from confluent_kafka.admin import (
     NewTopic,  # pyright: ignore[reportPrivateImportUsage] - documented as public
 )
 
+from etl_platform_tests.servers.dying_with import dying_with_us
+
 _START_TIMEOUT_S = 30.0
 _LOG = logging.getLogger(__name__)
 
@@ -155,7 +157,7 @@ def serving(
     own = port or free_port()
     shown = advertised or own
     listener, told = f"tcp://127.0.0.1:{own}", f"tcp://127.0.0.1:{shown}"
-    command = [_program(), "broker", "--listener-url", listener]
+    command = [*dying_with_us(), _program(), "broker", "--listener-url", listener]
     command += ["--advertised-listener-url", told, "--silent", *options]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)

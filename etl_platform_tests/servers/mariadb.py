@@ -21,6 +21,8 @@ from uuid import uuid4
 
 import pytest
 
+from etl_platform_tests.servers.dying_with import dying_with_us
+
 _UNPRIVILEGED = "mysql"
 _START_TIMEOUT_S = 60
 SETTINGS = (
@@ -123,7 +125,7 @@ def serve(folder: Path, settings: Sequence[str]) -> Generator[MariaDbServer]:
     if programs is None:
         raise RuntimeError("MariaDB is not installed: apt-get install mariadb-server")
     install, program = programs
-    owner: list[str] = []
+    owner: str | None = None
     # Of its own: a server that starts removes what others have left in theirs.
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
@@ -131,7 +133,7 @@ def serve(folder: Path, settings: Sequence[str]) -> Generator[MariaDbServer]:
         user = pwd.getpwnam(_UNPRIVILEGED)
         os.chown(folder, user.pw_uid, user.pw_gid)
         os.chown(temporary, user.pw_uid, user.pw_gid)
-        owner = [f"--user={_UNPRIVILEGED}"]
+        owner = _UNPRIVILEGED
     if not (folder / "data").exists():
         _install(install, owner, folder / "data")
     port = _free_port()
@@ -144,9 +146,10 @@ def serve(folder: Path, settings: Sequence[str]) -> Generator[MariaDbServer]:
         "general-log-file": folder / "general.log",
     }
     process = subprocess.Popen(
-        [program, "--no-defaults", *owner, f"--port={port}", *settings,
+        [*dying_with_us(), program, "--no-defaults", f"--port={port}", *settings,
          *(f"--{name}={path}" for name, path in paths.items())],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+        user=owner, group=owner, extra_groups=[] if owner else None,
     )  # fmt: skip
     server = MariaDbServer(port, folder, process.pid)
     try:
@@ -157,9 +160,10 @@ def serve(folder: Path, settings: Sequence[str]) -> Generator[MariaDbServer]:
         process.wait(timeout=_START_TIMEOUT_S)
 
 
-def _install(program: str, owner: list[str], data: Path) -> None:
+def _install(program: str, owner: str | None, data: Path) -> None:
     made = subprocess.run(
-        [program, "--no-defaults", *owner, f"--datadir={data}", "--skip-test-db",
+        [program, "--no-defaults", *([f"--user={owner}"] if owner else []),
+         f"--datadir={data}", "--skip-test-db",
          "--auth-root-authentication-method=normal"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

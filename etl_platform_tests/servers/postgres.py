@@ -27,6 +27,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from etl_platform_tests.servers.dying_with import dying_with_us
+
 _UNPRIVILEGED = "nobody"
 _START_TIMEOUT_S = 60
 _SETTINGS = {
@@ -126,7 +128,7 @@ def serving(folder: Path, **settings: str) -> Generator[PostgresServer]:
     options = [f"-c{name}={value}" for name, value in chosen.items()]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, *options],
+            [*dying_with_us(), binaries / "postgres", "-D", data, *options],
             stdout=log,
             stderr=log,
             cwd=folder,

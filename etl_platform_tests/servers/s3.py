@@ -10,7 +10,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -65,6 +66,13 @@ class S3Server:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
     """One server for the whole session (one per pytest-xdist worker)."""
+    with serving() as server:
+        yield server
+
+
+@contextmanager
+def serving() -> Generator[S3Server]:
+    """A server in a process of its own."""
     os.environ |= {"TEST_AWS_KEY_ID": "test", "TEST_AWS_SECRET_KEY": "test"}
     with subprocess.Popen(
         [sys.executable, "-m", "etl_platform_tests.servers.s3"],

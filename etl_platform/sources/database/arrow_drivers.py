@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from etl_platform.core.errors import EtlError, SourceUnavailable
+from etl_platform.core.stopping import stoppable
 from etl_platform.selection import Capabilities, EngineFault
 from etl_platform.sources.database.opening import preflight, schema_of, started
 from etl_platform.sources.database.statements import plan_read
@@ -65,12 +68,23 @@ class ArrowDriverEngine:
             plan = plan_read(connection, database.dialect, extraction)
             statement = database.dialect.standalone(connection, plan, _as_text)
         schema = schema_of(plan.columns)
-        url = database.private_url(
-            database.dialect.name, database.dialect.connection_options(database.pool)
+        # Neither driver can be told to stop: another connection finds theirs by its name.
+        application = f"etl-{uuid4().hex}"
+        options = {
+            **database.dialect.connection_options(database.pool),
+            "application_name": application,
+        }
+        url = database.private_url(database.dialect.name, options)
+        given = _stoppable(
+            self.batches(url, statement, batch_rows), partial(database.stop_named, application)
         )
-        given = self.batches(url, statement, batch_rows)
         batches = _conformed(self.name, database, given, plan.columns, extraction, batch_rows)
         return started(schema, batches)
+
+
+def _stoppable(given: Batches, stop: Callable[[], None]) -> Batches:
+    with stoppable(stop), closing(given):
+        yield from given
 
 
 def _adbc_changes(column: TargetColumn) -> str | None:

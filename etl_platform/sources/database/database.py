@@ -17,6 +17,7 @@ from etl_platform.core.errors import (
     TransientError,
 )
 from etl_platform.core.secrets import check_no_literal_secret, is_reference, redact, resolve
+from etl_platform.core.stopping import stoppable
 from etl_platform.sources.database.dialects import dialect_of
 from etl_platform.sources.database.dialects.base import PoolSettings
 from etl_platform.sources.database.login import Login
@@ -105,7 +106,8 @@ class Database:
         with self.faults("connecting"):
             connection = engine.connect()
         try:
-            with self.faults("reading"):
+            stop = self.dialect.stopping(connection)
+            with stoppable(stop), self.faults("reading"):
                 if snapshot is None:
                     yield self.dialect.start(connection, self.pool)
                 else:
@@ -117,6 +119,25 @@ class Database:
             connection.close()
             raise
         self._end(connection)
+
+    def stop_named(self, application: str) -> None:
+        """Stop the statements of a driver's own connections, which go by this name.
+
+        Raises:
+            SourceUnavailable, PermanentError: as connecting does.
+        """
+        with self.faults("stopping a statement"), self._apart() as connection:
+            self.dialect.stop_named(connection, application)
+
+    @contextmanager
+    def _apart(self) -> Generator[Connection]:
+        """A connection outside of the pool, whose places may all be taken."""
+        engine = self._open(self.url)
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
 
     def _end(self, connection: Connection) -> None:
         """Roll back and give the connection back to the pool.

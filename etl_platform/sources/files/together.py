@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -55,11 +56,24 @@ def read_together(
     Args:
         threads: files that are fetched side by side, for stores that take long to answer.
     """
-    with ThreadPoolExecutor(max(threads, 1)) as pool:
+
+    def text(info: ObjectInfo) -> bytes | None:
+        return _text(store, info, form)
+
+    if threads <= 1:
         for group in _groups(infos):
-            fetch = map if threads <= 1 else pool.map
-            texts = list(fetch(lambda info: _text(store, info, form), group))
-            yield _read_group(store, group, texts, form, schema)
+            yield _read_group(store, group, list(map(text, group)), form, schema)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        coming: deque[tuple[list[ObjectInfo], Iterator[bytes | None]]] = deque()
+        for group in _groups(infos):
+            # While one group is parsed, the next one is on its way.
+            coming.append((group, pool.map(text, group)))
+            if len(coming) > 1:
+                first, texts = coming.popleft()
+                yield _read_group(store, first, list(texts), form, schema)
+        for first, texts in coming:
+            yield _read_group(store, first, list(texts), form, schema)
 
 
 def _groups(infos: Iterable[ObjectInfo]) -> Iterator[list[ObjectInfo]]:

@@ -301,7 +301,7 @@ def test_a_backend_ended_under_another_driver_is_the_sources_fault(postgres, dat
     reader.read_next_batch()
     with postgres.connect() as session:
         session.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'etl'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'etl%'"
         )
     with pytest.raises(SourceUnavailable):
         reader.read_all()

@@ -78,6 +78,18 @@ class Dialect(ABC):
         """As :meth:`start`, on the snapshot that another transaction exported."""
         raise NotImplementedError(f"{self.name} cannot share a snapshot between connections")
 
+    def stopping(self, connection: Connection) -> Callable[[], None]:
+        """What stops the statement that runs on a connection, from another thread.
+
+        Closing the socket is not enough: servers notice only when they write.
+        """
+        driver: Any = connection.connection.driver_connection
+        return driver.interrupt  # SQLite and DuckDB, which run in this process
+
+    def stop_named(self, connection: Connection, application: str) -> None:
+        """Stop the statements of all connections of this user that go by a name."""
+        raise NotImplementedError(f"{self.name} gives connections no names")
+
     @abstractmethod
     def schemas(self, inspector: Inspector) -> list[str | None]:
         """The schemas that hold people's tables; ``[None]`` where there are none."""

@@ -42,6 +42,10 @@ class Session:
             self._began = False
             self.duckdb.execute("ROLLBACK")
 
+    def interrupt(self) -> None:
+        """Stop the statement that runs, from any thread."""
+        self.duckdb.interrupt()
+
     def close(self) -> None:
         self.duckdb.close()
 

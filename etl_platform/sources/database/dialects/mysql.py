@@ -16,7 +16,7 @@ from etl_platform.sources.database.tables import SourceColumn
 from etl_platform.sources.database.type_mapping import arrow_text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import (
         URL,
@@ -107,6 +107,19 @@ class MySqlDialect(Dialect):
             connection.exec_driver_sql(f"SET {limit}")
         connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         return connection
+
+    def stopping(self, connection: Connection) -> Callable[[], None]:
+        """KILL QUERY, which a user may do to connections of his own."""
+        driver: Any = connection.connection.driver_connection
+        dialect, number = connection.dialect, int(driver.thread_id())
+        places, options = dialect.create_connect_args(connection.engine.url)
+
+        def stop() -> None:
+            # The driver alone: SQLAlchemy would ask a new connection for this and that first.
+            with dialect.loaded_dbapi.connect(*places, **options, connect_timeout=2) as other:
+                other.cursor().execute(f"KILL QUERY {number}")
+
+        return stop
 
     def schemas(self, inspector: Inspector) -> list[str | None]:
         """The URL's database; all that are not the system's where it names none."""

@@ -130,6 +130,18 @@ class PostgresDialect(Dialect):
             )
         )
 
+    def stopping(self, connection: Connection) -> Callable[[], None]:
+        """The protocol's own cancel request, which needs no login and no place on the server."""
+        driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+        return lambda: driver.cancel_safe(timeout=2.0)
+
+    def stop_named(self, connection: Connection, application: str) -> None:
+        import sqlalchemy as sa
+
+        ours = "usename = current_user AND application_name = :name"
+        statement = f"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE {ours}"
+        connection.execute(sa.text(statement), {"name": application})
+
     def schemas(self, inspector: Inspector) -> list[str | None]:
         names = inspector.get_schema_names()
         return [n for n in names if n != "information_schema" and not n.startswith("pg_")]

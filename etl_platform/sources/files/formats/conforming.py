@@ -51,14 +51,18 @@ def _cast(values: pa.Array[Any], kind: pa.DataType) -> pa.Array[Any]:
     import pyarrow.compute as pc
 
     # Text is no number until somebody says so, and a number no text.
-    if pa.types.is_string(kind) and not pa.types.is_large_string(values.type):
+    if _is_text(values.type) != _is_text(kind):
         dictionary = pa.types.is_dictionary(values.type)
-        if not (dictionary or pa.types.is_null(values.type)):
+        if not (_is_text(kind) and (dictionary or pa.types.is_null(values.type))):
             raise pa.ArrowInvalid("texts and other types are not changed into each other")
-    elif pa.types.is_string(values.type) and not pa.types.is_string(kind):
-        raise pa.ArrowInvalid("texts and other types are not changed into each other")
     found = pc.cast(values, kind)
     times = pa.types.is_timestamp(values.type) and pa.types.is_timestamp(kind)
     if times and ("tz=" in str(values.type)) != ("tz=" in str(kind)):
         raise pa.ArrowInvalid("a time with zone is none without")
     return found
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    from pyarrow import types as t
+
+    return t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind)
