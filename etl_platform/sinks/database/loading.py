@@ -9,8 +9,8 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from etl_platform.core.duck import connect
 from etl_platform.core.errors import ConfigError
+from etl_platform.core.sessions import session as duck_session
 from etl_platform.lakehouse.lake import checksum_sql
 from etl_platform.sinks.database import gate
 from etl_platform.sinks.database.columns import TargetColumn, new_table, sql_table
@@ -47,7 +47,7 @@ _WORTH_A_TWIN_ROWS = 50_000
 
 def run(session: Session, dialect: TargetDialect, rows: Rows, load: Load) -> LoadReceipt:
     """Load; see :meth:`DatabaseSink.load`."""
-    with connect(rows.settings) as con:
+    with duck_session(rows.settings) as con:
         return _run(con, session, dialect, rows, load)
 
 

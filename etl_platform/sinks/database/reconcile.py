@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.core.duck import connect, quote
+from etl_platform.core.duck import quote
 from etl_platform.core.errors import UnknownName
+from etl_platform.core.sessions import session
 from etl_platform.core.types import duckdb_type
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def reconcile(database: Database, table: TargetTable, rows: Rows, scope: Scope) 
     source, types = _as_source(table, rows, scope.history)
     json = frozenset(c.name for c in table.columns if c.wire is not None)
     with (
-        connect(rows.settings) as con,
+        session(rows.settings) as con,
         extract(database, Extraction(table=source, types=types)) as reader,
     ):
         con.register("etl_read", reader)
