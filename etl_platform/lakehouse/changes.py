@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.core.duck import connect, quote, read_parquet
+from etl_platform.core.duck import quote, read_parquet
 from etl_platform.core.errors import ConfigError, PermanentError, UnknownName
+from etl_platform.core.sessions import session
 from etl_platform.core.settings import Settings
 from etl_platform.core.staged import DataFile, Staged
 from etl_platform.core.types import duckdb_type
 from etl_platform.lakehouse.evolution import Evolution
 from etl_platform.lakehouse.log import Snapshot, partition_text
 from etl_platform.lakehouse.receipt import Mode
+from etl_platform.lakehouse.replacing import Leaving
 from etl_platform.lakehouse.root import Root
 from etl_platform.lakehouse.staging import stage
 
@@ -43,6 +45,7 @@ def plan_changes(
     mode: Mode,
     key: tuple[str, ...],
     partition: Mapping[str, Any] | None,
+    replaced: Leaving | None = None,
 ) -> Changes:
     """Work out a publish in ``mode`` against the snapshot ``current``."""
     if mode is Mode.REPLACE:
@@ -51,17 +54,23 @@ def plan_changes(
         changes = _replace_partition(current, staged, evolution, partition or {})
     elif mode is Mode.UPSERT:
         changes = _upsert(settings, root, current, staged, evolution, key)
+    elif mode is Mode.REPLACE_ROWS and replaced is not None:
+        changes = _replace_rows(settings, root, current, staged, evolution, replaced)
     elif mode is Mode.APPEND:
         changes = Changes(evolution.schema, staged.files, (), staged.rows, 0, 0)
     else:
         raise ConfigError(
-            f"{mode} is not a way to publish", valid="replace, append, replace_partition, upsert"
+            f"{mode} is not a way to publish",
+            valid="replace, append, replace_partition, upsert, and replace_rows with the rows "
+            "that are replaced",
         )
     return _widen(settings, root, current, evolution, changes) if evolution.widened else changes
 
 
 def conform(settings: Settings, root: Root, staged: Staged, schema: pa.Schema) -> Staged:
     """Write a stage again with the table's wider types, so that all visible files agree."""
+    if not staged.files:
+        return staged
     snapshot_sql = ", ".join(
         f"CAST({quote(n)} AS {duckdb_type(schema.field(n).type)}) AS {quote(n)}"
         for n in staged.schema.names
@@ -92,6 +101,24 @@ def _replace_partition(
     return Changes(evolution.schema, staged.files, removes, staged.rows, 0, deleted)
 
 
+def _replace_rows(
+    settings: Settings,
+    root: Root,
+    current: Snapshot,
+    staged: Staged,
+    evolution: Evolution,
+    replaced: Leaving,
+) -> Changes:
+    touched, gone = replaced.touched(settings, current)
+    if not touched:
+        return Changes(evolution.schema, staged.files, (), staged.rows, 0, 0)
+    with session(settings) as con:
+        kept = con.sql(f"FROM {replaced.others_sql(current.relation_sql(touched))}")
+        rest = stage(settings, root, staged.table, kept, current.partition_by)
+    adds = staged.files + rest.files
+    return Changes(evolution.schema, adds, touched, staged.rows, 0, gone, (rest,))
+
+
 def _upsert(
     settings: Settings,
     root: Root,
@@ -109,7 +136,7 @@ def _upsert(
     using = ", ".join(quote(column) for column in key)
     new = read_parquet(staged.uris)
     old = current.relation_sql(candidates, with_filename=True)
-    with connect(settings) as con:
+    with session(settings) as con:
         hits: dict[str, int] = dict(
             con.execute(
                 f"SELECT filename, count(*) FROM {old} "
@@ -159,7 +186,7 @@ def check_key(settings: Settings, staged: Staged, key: tuple[str, ...]) -> None:
     if not staged.files:
         return
     using = ", ".join(quote(column) for column in key)
-    with connect(settings) as con:
+    with session(settings) as con:
         twice = con.execute(
             f"SELECT {using}, count(*) FROM {read_parquet(staged.uris)} GROUP BY {using} "
             "HAVING count(*) > 1 LIMIT 5"
@@ -185,7 +212,7 @@ def _widen(
         f"CAST({quote(n)} AS {duckdb_type(evolution.schema.field(n).type)}) AS {quote(n)}"
         for n in current.schema.names
     )
-    with connect(settings) as con:
+    with session(settings) as con:
         wider = con.sql(f"SELECT {casts} FROM {current.relation_sql(stay)}")
         rest = stage(settings, root, current.table, wider, current.partition_by)
     return Changes(
@@ -215,5 +242,5 @@ def _may_hold(file: DataFile, staged: Staged, key: tuple[str, ...]) -> bool:
 
 
 def _rewrite(settings: Settings, root: Root, staged: Staged, sql: str) -> Staged:
-    with connect(settings) as con:
+    with session(settings) as con:
         return stage(settings, root, staged.table, con.sql(sql), staged.partition_by)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from etl_platform.core.errors import PermanentError
 from etl_platform.core.staged import DataFile, Staged
+from etl_platform.lakehouse.actor import ACTOR_KEY, Actor
 from etl_platform.lakehouse.changes import Changes
 from etl_platform.lakehouse.evolution import Evolution
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
@@ -140,6 +141,7 @@ def _preparation(current: Snapshot, annotations: Mapping[str, str]) -> CommitPro
         custom_metadata={
             ANNOTATIONS_KEY: json.dumps(dict(annotations)),
             VERSION_KEY: str(current.version + 1),
+            ACTOR_KEY: Actor.present().to_json(),
         },
         max_commit_retries=0,
     )
@@ -167,7 +169,7 @@ def add_actions(
 def commit_properties(
     receipt: Receipt, annotations: Mapping[str, str], *batches: str | None
 ) -> CommitProperties:
-    """The receipt, the table's annotations and its batches, to stand in the commit itself."""
+    """Receipt, annotations of the table, batches and who commits: they stand in the commit."""
     from deltalake import CommitProperties, Transaction
 
     now = int(time.time() * 1000)
@@ -176,6 +178,7 @@ def commit_properties(
             RECEIPT_KEY: receipt.to_json(),
             ANNOTATIONS_KEY: json.dumps(dict(annotations)),
             VERSION_KEY: str(receipt.version_after),
+            ACTOR_KEY: Actor.present().to_json(),
         },
         max_commit_retries=0,
         app_transactions=[Transaction(one, 1, now) for one in batches if one] or None,

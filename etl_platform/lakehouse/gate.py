@@ -14,16 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.core.duck import connect, literal, quote, read_parquet
+from etl_platform.core.duck import literal, quote, read_parquet
 from etl_platform.core.errors import EtlError, TransientError
 from etl_platform.core.names import TableName
+from etl_platform.core.sessions import session
 from etl_platform.core.staged import Staged
 from etl_platform.lakehouse.lake import Lake
 from etl_platform.lakehouse.origin import Origin
 from etl_platform.lakehouse.previous import previous_rows
 from etl_platform.lakehouse.profiles import write_profile
-from etl_platform.lakehouse.publish import SchemaChange, digest
+from etl_platform.lakehouse.publish import Annotate, SchemaChange, digest
 from etl_platform.lakehouse.receipt import Mode, Receipt
+from etl_platform.lakehouse.replacing import Leaving
 from etl_platform.quality import Audit, Contract, ContractViolation, Profile, audit
 from etl_platform.quality.profile import LevelChoice
 from etl_platform.quality.profiling import profile_staged
@@ -86,6 +88,9 @@ def admit(
     notes: Mapping[str, str] | None = None,
     unless: str | None = None,
     profile: LevelChoice = "auto",
+    replaced: Leaving | None = None,
+    rejected_before: Leaving | None = None,
+    annotate: Annotate | None = None,
 ) -> Admission:
     """Stage ``data``, audit it, and publish what the contract lets through.
 
@@ -99,6 +104,8 @@ def admit(
         apart: a SELECT of further rows for the quarantine, with ``_rule`` and ``_reason``.
         aside: where rows that are not published go instead of the quarantine.
         notes: annotations to be kept in the same commit.
+        rejected_before: rows of the quarantine that go, because these batch's rows are judged anew:
+            those of an attempt that was cut off, or of what is replaced.
         profile: how much the profile says; ``auto`` is ``full`` where that takes little.
         Others: as for :meth:`Lake.stage` and :meth:`Lake.publish`.
 
@@ -112,13 +119,13 @@ def admit(
     with lake.discarding(staged), ThreadPoolExecutor(1) as beside:
         # The audit does not keep every processor busy: the checksum takes what it leaves.
         checksum = beside.submit(digest, staged.files)
-        with connect(lake.settings) as con:
+        with session(lake.settings) as con:
             found = audit(
                 con,
                 staged,
                 contract,
                 relation_of=lambda name: lake.relation_sql(name) if lake.exists(name) else None,
-                existing=_existing(lake, table, mode, partition, batch),
+                existing=_existing(lake, table, mode, partition, batch, replaced),
                 previous_rows=previous_rows(lake, table, mode, partition),
                 level=profile,
             )
@@ -130,8 +137,9 @@ def admit(
             place = aside or Aside(table.quarantine, tuple)
             rejected = place.rows([sql for sql in (found.rejected_sql, apart) if sql is not None])
             quarantine = _quarantine(
-                lake, con, rejected, place.table, mode, partition, batch, run_id, unless
-            )
+                lake, con, rejected, place.table, mode, partition, batch, run_id, unless,
+                rejected_before,
+            )  # fmt: skip
             notes = {**(notes or {}), **_watermark(con, staged, watermark)}
             if origin is not None:
                 # Without the rows that are kept aside it is not what its SQL gives.
@@ -144,6 +152,10 @@ def admit(
                 # The profile is of what readers will see, without the rows kept aside.
                 seen = profile_staged(con, kept, found.profile.level, found.outcomes)
                 found = replace(found, profile=seen)
+            if origin is not None and origin.view and kept.files:
+                # The rows were only here to be judged.
+                kept = lake.stage(table, con.sql(f"FROM {read_parquet(kept.uris)} LIMIT 0"))
+                lake.discard(staged)
         receipt = lake.publish(
             kept,
             mode,
@@ -156,6 +168,8 @@ def admit(
             started=begun,
             checksum=checksum.result() if kept is staged else None,
             unless=unless,
+            replaced=replaced,
+            annotate=annotate,
         )
     stages = {
         "write": round(staged.seconds, 4),
@@ -185,18 +199,22 @@ def _existing(
     mode: Mode,
     partition: Mapping[str, Any] | None,
     batch: str | None,
+    replaced: Leaving | None,
 ) -> str | None:
     """The rows that stay beside the batch, against which uniqueness is checked too.
 
     A batch that was committed before a crash is not judged against its own rows.
     """
-    if mode not in (Mode.APPEND, Mode.REPLACE_PARTITION) or not lake.exists(table):
+    beside = (Mode.APPEND, Mode.REPLACE_PARTITION, Mode.REPLACE_ROWS)
+    if mode not in beside or not lake.exists(table):
         return None
     if batch is not None and lake.committed(table, batch):
         return None
     snapshot = lake.snapshot(table)
     if mode is Mode.APPEND:
         return snapshot.relation_sql()
+    if replaced is not None:
+        return replaced.others_sql(snapshot.relation_sql())
     return snapshot.relation_sql(snapshot.outside(partition or {}))
 
 
@@ -210,6 +228,7 @@ def _quarantine(
     batch: str | None,
     run_id: str | None,
     unless: str | None,
+    before: Leaving | None,
 ) -> Receipt | None:
     """Commit the rejected rows before the accepted ones: a crash between the two hides nothing.
 
@@ -226,21 +245,30 @@ def _quarantine(
             # What was rejected before for another reason may have columns that these rows lack.
             empty = f"SELECT * FROM {lake.snapshot(target).relation_sql(())}"
             rows = f"({rows}) UNION ALL BY NAME ({empty})"
-    elif replaces and lake.exists(target) and _holds(lake, target, partition):
+    elif lake.exists(target) and (
+        (replaces and _holds(lake, target, partition)) or _rejected(lake, target, before)
+    ):
         rows = f"SELECT * FROM {lake.snapshot(target).relation_sql(())}"
     else:
         return None
     columns = tuple(partition or {})
+    if not replaces:
+        mode = Mode.APPEND if before is None else Mode.REPLACE_ROWS
     staged = lake.stage(target, con.sql(rows), columns if mode is Mode.REPLACE_PARTITION else ())
     return lake.publish(
         staged,
-        mode if replaces else Mode.APPEND,
+        mode,
         partition=partition if mode is Mode.REPLACE_PARTITION else None,
         batch=batch,
         run_id=run_id,
         schema_change="any" if mode is Mode.REPLACE else "evolve",
         unless=unless,
+        replaced=before,
     )
+
+
+def _rejected(lake: Lake, target: TableName, before: Leaving | None) -> bool:
+    return before is not None and before.touched(lake.settings, lake.snapshot(target))[1] > 0
 
 
 def _holds(lake: Lake, target: TableName, partition: Mapping[str, Any] | None) -> bool:

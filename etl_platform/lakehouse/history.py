@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from etl_platform.quality.reports.page import VersionPoint
 
 VERSIONS = 30
+_COMMITS = 3 * VERSIONS
+"""How far back they are looked for behind compactions: the log of an old table is long."""
 
 
 def version_points(
@@ -24,9 +26,11 @@ def version_points(
     """
     from etl_platform.quality.reports.page import VersionPoint
 
+    snapshot = lake.snapshot(table)
+    later = 0 if until is None else max(0, snapshot.version - until)
     receipts = [
         commit.receipt
-        for commit in lake.history(table)
+        for commit in snapshot.history(later + _COMMITS)
         if commit.receipt is not None
         and commit.receipt.mode != "compact"
         and (until is None or commit.version <= until)
@@ -36,7 +40,9 @@ def version_points(
         for record in metastore.profiles(table.sql, lake=lake.uri, limit=VERSIONS * 2):
             scores[record.version] = _score(record.profile)
     return tuple(
-        VersionPoint(r.version_after, r.rows_total, scores.get(r.version_after))
+        VersionPoint(
+            r.version_after, r.rows_total, scores.get(r.version_after), r.size_bytes, r.seconds
+        )
         for r in reversed(receipts)
     )
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.core.duck import connect, quote
+from etl_platform.core.duck import quote
 from etl_platform.core.errors import UnknownName
 from etl_platform.core.names import TableName
+from etl_platform.core.sessions import session
 from etl_platform.core.settings import Settings, get_settings
 from etl_platform.core.staged import DataFile, Staged
 from etl_platform.lakehouse import maintenance, profiles, publish, staging
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
 from etl_platform.lakehouse.origin import Origin
-from etl_platform.lakehouse.publish import SchemaChange
+from etl_platform.lakehouse.publish import Annotate, SchemaChange
 from etl_platform.lakehouse.receipt import Commit, Mode, Receipt
 from etl_platform.lakehouse.reconcile import Missing, Reconciliation, reconcile
+from etl_platform.lakehouse.replacing import Leaving
 from etl_platform.lakehouse.rollup_index import declare
 from etl_platform.lakehouse.root import Root
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from etl_platform.quality import Profile
+
+_AT_ONCE, _WORTH_THREADS = 16, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,10 @@ class Lake:
     def exists(self, table: TableName) -> bool:
         return open_snapshot(self.root, table) is not None
 
+    def find(self, table: TableName) -> Snapshot | None:
+        """The newest version of a table; None when there is no such table."""
+        return open_snapshot(self.root, table)
+
     def snapshot(self, table: TableName, version: int | None = None) -> Snapshot:
         """One table at one version (default: the newest).
 
@@ -81,7 +90,15 @@ class Lake:
 
     def tables(self) -> list[TableInfo]:
         """What the lake holds now."""
-        return [self.info(name) for name in self.names()]
+        return self.infos(self.names())
+
+    def infos(self, names: Sequence[TableName]) -> list[TableInfo]:
+        """How these tables stand, in the same order."""
+        if len(names) < _WORTH_THREADS:
+            return [self.info(name) for name in names]
+        # Reading a log waits for files more than it computes.
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(self.info, names))
 
     def info(self, table: TableName) -> TableInfo:
         snapshot = self.snapshot(table)
@@ -112,10 +129,17 @@ class Lake:
         return self.snapshot(table, version).relation_sql()
 
     def scan(self, table: TableName, version: int | None = None) -> pl.LazyFrame:
-        """A table at one version as a Polars lazy frame; nothing is read yet."""
+        """A table at one version as a Polars lazy frame; nothing is read yet.
+
+        Raises:
+            UnknownName: there is no such table or version.
+            PermanentError: it is a view.
+        """
         import polars as pl
 
-        return pl.scan_delta(self.snapshot(table, version).delta)
+        snapshot = self.snapshot(table, version)
+        snapshot.check_has_rows()
+        return pl.scan_delta(snapshot.delta)
 
     def stage(
         self,
@@ -151,6 +175,8 @@ class Lake:
         started: float | None = None,
         checksum: str | None = None,
         unless: str | None = None,
+        replaced: Leaving | None = None,
+        annotate: Annotate | None = None,
     ) -> Receipt:
         """Make a stage visible in one Delta commit.
 
@@ -167,6 +193,8 @@ class Lake:
                 seconds; default: when staging did.
             checksum: of the staged files, when it is known already.
             unless: a batch after which these rows may not be published any more.
+            replaced: the rows that go (``replace_rows``).
+            annotate: further annotations, worked out from those of the version before.
 
         Raises:
             SchemaMismatch: the batch's columns do not fit, with the differences.
@@ -191,6 +219,8 @@ class Lake:
             started=started,
             checksum=checksum,
             unless=unless,
+            replaced=replaced,
+            annotate=annotate,
         )
 
     def reconcile(
@@ -272,7 +302,7 @@ class Lake:
         and copies as long as the same DuckDB release computes both.
         """
         snapshot = self.snapshot(table, version)
-        with connect(self.settings) as con:
+        with session(self.settings) as con:
             return checksum_sql(con, snapshot.relation_sql(), snapshot.schema.names)
 
 

@@ -15,6 +15,7 @@ from etl_platform.core.errors import PermanentError, UnknownName
 from etl_platform.core.names import TableName
 from etl_platform.core.staged import ColumnStats, DataFile
 from etl_platform.core.types import duckdb_type
+from etl_platform.lakehouse.origin import Origin
 from etl_platform.lakehouse.receipt import (
     ANNOTATIONS_KEY,
     COLUMNS_ADDED,
@@ -79,6 +80,28 @@ class Snapshot:
         """By column, what :func:`etl_platform.lakehouse.bounds.file_bounds` has worked out."""
         return {}
 
+    @cached_property
+    def view(self) -> str | None:
+        """The SELECT that readers put in the place of the name; None of a table with rows."""
+        if self.files:
+            return None
+        origin = Origin.of(self.annotations())
+        return origin.sql if origin is not None and origin.view else None
+
+    def check_has_rows(self) -> None:
+        """Let rows be read.
+
+        Raises:
+            PermanentError: it is a view, whose rows are nowhere: it must not look like an empty
+                table.
+        """
+        if self.view is not None:
+            raise PermanentError(
+                f"{self.table} is a view: it has no rows of its own",
+                valid="queries and models read views",
+                fix="query it, or read a model of another materialization over it",
+            )
+
     @property
     def rows(self) -> int:
         return sum(file.rows for file in self.files)
@@ -103,7 +126,12 @@ class Snapshot:
             with_filename: adds the column ``filename`` with the URI of the row's file.
             fetch: whether the files of a lake in a bucket are brought to this machine now. Without
                 it :meth:`Root.fetch_uris` has to come before the SQL is run.
+
+        Raises:
+            PermanentError: all files of a view were asked for.
         """
+        if files is None:
+            self.check_has_rows()
         chosen = self.files if files is None else files
         if not chosen:
             columns = ", ".join(

@@ -12,6 +12,7 @@ from etl_platform.core.errors import ConcurrentWrite, PermanentError
 from etl_platform.core.names import TableName
 from etl_platform.core.settings import Settings
 from etl_platform.core.staged import DataFile
+from etl_platform.lakehouse.attachments import forget_attachments
 from etl_platform.lakehouse.changes import Changes
 from etl_platform.lakehouse.commit import commit, commit_properties
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
@@ -142,6 +143,7 @@ def vacuum(
             removed.append(path)
     root.store.delete(below + path for path in removed)
     removed += forget_profiles(root, current.table, keep)
+    removed += forget_attachments(root, current.table, keep, newest_orphan)
     if root.is_folder:
         _remove_empty_folders(Path(root.log(current.table)))
     return removed

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from etl_platform.core.duck import connect, literal, quote
+from etl_platform.core.duck import literal, quote
 from etl_platform.core.errors import ConcurrentWrite
 from etl_platform.core.names import TableName
+from etl_platform.core.sessions import session
 from etl_platform.lakehouse.changes import Changes
 from etl_platform.lakehouse.commit import commit, commit_properties
 from etl_platform.lakehouse.lake import Lake
@@ -73,7 +74,7 @@ def _attempt(
         f"{literal(into)}::VARCHAR AS {quote(name)}" if name == column else quote(name)
         for name in current.schema.names
     )
-    with connect(lake.settings) as con:
+    with session(lake.settings) as con:
         rows = con.sql(f"SELECT {columns} FROM {current.relation_sql(files)}")
         staged = stage(lake.settings, lake.root, table, rows, current.partition_by)
     receipt = Receipt(

@@ -15,6 +15,10 @@ from etl_platform.core.names import TableName
 
 ORIGIN = "etl:origin"
 """The annotation's key."""
+STATE = "etl:state"
+"""Annotation of a model's table: what its next run compares the world with."""
+OF_BATCH = frozenset({ORIGIN, STATE})
+"""Annotations that say nothing of rows which another batch brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class Origin:
             were read there, which have the same names here.
         rollup: that the table may answer other aggregations than ``sql`` itself, and whether sums
             of floats may be added up in another order for that; None when it was not declared.
+        outside: tables outside the lake that were asked for some of the columns.
+        view: that no rows are kept: who reads the name reads what ``sql`` gives.
     """
 
     inputs: Mapping[TableName, int] = field(default_factory=dict[TableName, int])
@@ -54,6 +60,8 @@ class Origin:
     source: External | None = None
     source_columns: tuple[str, ...] = ()
     rollup: Literal["exact", "approximate"] | None = None
+    outside: tuple[External, ...] = ()
+    view: bool = False
 
     def annotation(self) -> dict[str, str]:
         """The form kept in the Delta commit."""
@@ -69,6 +77,10 @@ class Origin:
             body["source_columns"] = self.source_columns
         if self.rollup is not None:
             body["rollup"] = self.rollup
+        if self.outside:
+            body["outside"] = [[one.system, one.kind, one.name] for one in self.outside]
+        if self.view:
+            body["view"] = True
         return {ORIGIN: json.dumps(body)}
 
     @classmethod
@@ -87,6 +99,8 @@ class Origin:
             None if source is None else External(*source),
             tuple(body.get("source_columns", ())),
             body.get("rollup"),
+            tuple(External(*one) for one in body.get("outside", ())),
+            body.get("view", False),
         )
 
 

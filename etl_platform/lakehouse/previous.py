@@ -7,6 +7,7 @@ from typing import Any
 
 from etl_platform.core.names import TableName
 from etl_platform.lakehouse.lake import Lake
+from etl_platform.lakehouse.log import open_snapshot
 from etl_platform.lakehouse.receipt import Mode
 
 _COMMITS = 20
@@ -17,13 +18,13 @@ def previous_rows(
     lake: Lake, table: TableName, mode: Mode, partition: Mapping[str, Any] | None
 ) -> int | None:
     """Rows that a batch replaces, or those of the last append or upsert; None of a first batch."""
-    if not lake.exists(table):
+    snapshot = open_snapshot(lake.root, table)
+    if snapshot is None:
         return None
-    if mode in (Mode.APPEND, Mode.UPSERT):
-        receipts = (commit.receipt for commit in lake.history(table, _COMMITS))
+    if mode in (Mode.APPEND, Mode.UPSERT, Mode.REPLACE_ROWS):
+        receipts = (commit.receipt for commit in snapshot.history(_COMMITS))
         batches = (r.rows_inserted + r.rows_updated for r in receipts if r and r.mode is mode)
         return next(batches, None)
-    snapshot = lake.snapshot(table)
     if mode is Mode.REPLACE_PARTITION:
         files = snapshot.within(partition or {})
         return sum(file.rows for file in files) if files else None

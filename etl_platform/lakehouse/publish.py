@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,16 +20,20 @@ from etl_platform.lakehouse.changes import check_key, conform, plan_changes
 from etl_platform.lakehouse.commit import commit, commit_properties, create, prepare
 from etl_platform.lakehouse.evolution import Evolution, evolve
 from etl_platform.lakehouse.log import Snapshot, open_snapshot
-from etl_platform.lakehouse.origin import ORIGIN
+from etl_platform.lakehouse.origin import OF_BATCH
 from etl_platform.lakehouse.receipt import (
     COLUMNS_ADDED,
     Mode,
     Receipt,
 )
+from etl_platform.lakehouse.replacing import Leaving
 from etl_platform.lakehouse.root import Root
 from etl_platform.lakehouse.staging import discard_staged
 
 SchemaChange = Literal["evolve", "any"]
+Annotate = Callable[[Mapping[str, str]], Mapping[str, str]]
+"""Annotations of a commit that follow from those of the version it is made on top of (none where
+there is no table). Asked again when another writer was faster; may raise to publish nothing."""
 _ATTEMPTS = 20
 
 
@@ -48,6 +52,8 @@ def publish(
     started: float | None = None,
     checksum: str | None = None,
     unless: str | None = None,
+    replaced: Leaving | None = None,
+    annotate: Annotate | None = None,
 ) -> Receipt:
     """Make a stage visible in one commit. See :meth:`etl_platform.lakehouse.Lake.publish`."""
     if started is None:
@@ -82,13 +88,14 @@ def publish(
             if mode is Mode.UPSERT:
                 check_key(settings, staged, key)
             receipt = _stamp(draft, started)
-            properties = commit_properties(receipt, dict(annotations or {}), batch)
+            told = {**(annotations or {}), **(annotate({}) if annotate else {})}
+            properties = commit_properties(receipt, told, batch)
             if create(root, staged, properties):
                 return receipt
         else:
             receipt = _attempt(
                 settings, root, current, staged, draft, key, partition, annotations or {},
-                schema_change, started,
+                schema_change, started, replaced, annotate,
             )  # fmt: skip
             if receipt is not None:
                 return receipt
@@ -110,15 +117,20 @@ def _attempt(
     annotations: Mapping[str, str],
     schema_change: SchemaChange,
     started: float,
+    replaced: Leaving | None,
+    annotate: Annotate | None,
 ) -> Receipt | None:
     """One compare-and-swap; None when another writer was faster or the table was just prepared."""
     mode = draft.mode
+    told = {**annotations, **(annotate(current.annotations()) if annotate else {})}
     evolution = _evolution(current, staged, mode, schema_change)
     _check_partitioning(current, staged)
     if prepare(current, evolution, mode):
         return None
     fitting = conform(settings, root, staged, evolution.schema) if evolution.narrower else staged
-    changes = plan_changes(settings, root, current, fitting, evolution, mode, key, partition)
+    changes = plan_changes(
+        settings, root, current, fitting, evolution, mode, key, partition, replaced
+    )
     gone = sum(file.rows for file in changes.removes)
     come = sum(file.rows for file in changes.adds)
     receipt = _stamp(
@@ -141,8 +153,8 @@ def _attempt(
         started,
     )
     # Where earlier rows came from says nothing of these.
-    notes = {key: note for key, note in current.annotations().items() if key != ORIGIN}
-    notes |= annotations
+    notes = {key: note for key, note in current.annotations().items() if key not in OF_BATCH}
+    notes |= told
     if mode is Mode.REPLACE:
         notes.pop(COLUMNS_ADDED, None)
     properties = commit_properties(receipt, notes, draft.batch)

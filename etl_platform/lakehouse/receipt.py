@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from etl_platform.core.names import TableName
+from etl_platform.lakehouse.actor import ACTOR_KEY, Actor
 from etl_platform.metastore.records import ReceiptRecord, now
 
 
@@ -21,6 +22,8 @@ class Mode(StrEnum):
     """The staged rows are added."""
     REPLACE_PARTITION = "replace_partition"
     """The staged rows become the whole of one partition; others stay."""
+    REPLACE_ROWS = "replace_rows"
+    """The staged rows are added, and the rows with given values in one column go."""
     UPSERT = "upsert"
     """A staged row replaces the row with the same key, or is added."""
     REVERT = "revert"
@@ -77,6 +80,13 @@ class Receipt:
         return ReceiptRecord(lake=lake, **body)
 
     @classmethod
+    def from_record(cls, record: ReceiptRecord) -> Receipt:
+        """The receipt that was recorded."""
+        body: dict[str, Any] = record.model_dump(exclude={"lake", "published_at"})
+        body |= {"mode": Mode(record.mode), "checksum": record.checksum or ""}
+        return cls(**body, committed_at=record.published_at)
+
+    @classmethod
     def from_json(cls, text: str, committed_at: datetime | None = None) -> Receipt:
         body: dict[str, Any] = json.loads(text)
         body["mode"] = Mode(body["mode"])
@@ -88,13 +98,15 @@ class Commit:
     """One version of a table, newest first in ``Lake.history``.
 
     ``receipt`` is None for commits that the platform did not make, or that only prepared one, such
-    as adding a column.
+    as adding a column. ``actor`` is None for those of other tools and of older
+    releases.
     """
 
     version: int
     timestamp: datetime
     operation: str
     receipt: Receipt | None
+    actor: Actor | None = None
 
 
 RECEIPT_KEY = "etl_receipt"
@@ -114,10 +126,11 @@ def version_of(entry: dict[str, Any]) -> int:
 def commit_of(entry: dict[str, Any]) -> Commit:
     """Read one entry of ``DeltaTable.history()``."""
     moment = datetime.fromtimestamp(entry.get("timestamp", 0) / 1000, UTC)
-    text = entry.get(RECEIPT_KEY)
+    text, actor = entry.get(RECEIPT_KEY), entry.get(ACTOR_KEY)
     return Commit(
         version=version_of(entry),
         timestamp=moment,
         operation=str(entry.get("operation", "")),
         receipt=Receipt.from_json(text, moment) if text else None,
+        actor=Actor.from_json(actor) if actor else None,
     )

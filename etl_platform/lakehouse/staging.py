@@ -14,9 +14,10 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.core.duck import connect, literal, quote
+from etl_platform.core.duck import literal, quote
 from etl_platform.core.errors import EtlError, PermanentError, SchemaMismatch, UnknownName
 from etl_platform.core.names import TableName
+from etl_platform.core.sessions import session
 from etl_platform.core.settings import Settings
 from etl_platform.core.staged import DataFile, Staged
 from etl_platform.core.types import duckdb_type, lake_type_of_duckdb
@@ -62,7 +63,7 @@ def stage(
     if isinstance(data, duckdb.DuckDBPyRelation):
         return _write(settings, root, table, data, None, partition_by, constants or {}, started)
     tap = Tap(arrow_reader(data))
-    with connect(settings) as con:
+    with session(settings) as con:
         con.register(_INPUT + "_stream", tap.open())
         relation = con.table(_INPUT + "_stream")
         return _write(settings, root, table, relation, tap, partition_by, constants or {}, started)
