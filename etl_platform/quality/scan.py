@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from etl_platform.core.stopping import watch
 from etl_platform.quality.counts import ValueCounts, count_values, plain
 from etl_platform.quality.plan import AuditPlan
 from etl_platform.quality.profiles.rows import RowPass, pass_over_rows
@@ -39,6 +40,7 @@ def counting(
     """
     with con.cursor() as beside, ThreadPoolExecutor(1) as pool:
         beside.execute("SET TimeZone = 'UTC'")  # a cursor does not inherit it
+        watch(beside)
         yield pool.submit(count_values, beside, relation, columns)
 
 

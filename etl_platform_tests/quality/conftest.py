@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -12,21 +13,20 @@ import pytest
 
 from etl_platform.core.duck import literal, quote
 from etl_platform.core.names import TableName
+from etl_platform.core.sessions import session
+from etl_platform.core.settings import Settings
 from etl_platform.core.staged import ColumnStats, DataFile, Staged
 from etl_platform.core.types import lake_schema
 
 TABLE = TableName("shop", "orders")
 Stage = Callable[..., Staged]
+_SPILL = Path(tempfile.gettempdir()) / "etl-quality-tests"
+"""One folder for all, so that all sessions are of one engine."""
 
 
 @pytest.fixture
 def con() -> duckdb.DuckDBPyConnection:
-    con = duckdb.connect(
-        ":memory:",
-        config={"threads": 2, "memory_limit": "1GB", "python_enable_replacements": "false"},
-    )
-    con.execute("SET TimeZone = 'UTC'")
-    return con
+    return session(Settings(threads=2, memory_limit=1 << 30, temp_dir=str(_SPILL)))
 
 
 @pytest.fixture
@@ -51,17 +51,23 @@ def _file(con, folder: Path, part: pa.Table, schema: pa.Schema, statistics: bool
     options = "FORMAT parquet, PARQUET_VERSION v2, ROW_GROUP_SIZE 2048"
     con.execute(f"COPY part TO {literal(str(path))} ({options})")
     con.unregister("part")
-    columns = {}
-    if statistics:
-        columns = {f.name: _stats(con, path, f) for f in schema}
+    columns = _stats(con, path, schema) if statistics else {}
     return DataFile(path.name, str(path), len(part), path.stat().st_size, {}, columns)
 
 
-def _stats(con, path: Path, field: pa.Field) -> ColumnStats:
-    column, source = quote(field.name), f"read_parquet({literal(str(path))})"
-    nulls = con.execute(f"SELECT count(*) - count({column}) FROM {source}").fetchall()[0][0]
-    if pa.types.is_nested(field.type):
-        return ColumnStats(nulls)
-    low, high = con.execute(f"SELECT min({column}), max({column}) FROM {source}").fetchall()[0]
-    nan = pa.types.is_floating(field.type) and high is not None and high != high
-    return ColumnStats(nulls, None if nan else low, None if nan else high, has_nan=nan)
+def _stats(con, path: Path, schema: pa.Schema) -> dict[str, ColumnStats]:
+    """The statistics of every column, asked for in one query."""
+    asked: list[str] = []
+    for field in schema:
+        column = quote(field.name)
+        ends = ("NULL", "NULL") if pa.types.is_nested(field.type) else ("min({})", "max({})")
+        asked += [f"count(*) - count({column})", *(end.format(column) for end in ends)]
+    source = f"read_parquet({literal(str(path))})"
+    (found,) = con.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchall()
+    columns: dict[str, ColumnStats] = {}
+    for field, nulls, low, high in zip(schema, found[::3], found[1::3], found[2::3], strict=True):
+        nan = pa.types.is_floating(field.type) and high is not None and high != high
+        columns[field.name] = ColumnStats(
+            nulls, None if nan else low, None if nan else high, has_nan=nan
+        )
+    return columns

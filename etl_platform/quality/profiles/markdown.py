@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etl_platform.core.inert import one_line
 from etl_platform.quality.values import JsonValue, shortened
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _line(column: ColumnProfile, rows: int) -> str:
     bound = "" if column.bounds_exact else "…"
     cells = (
         _cell(column.name),
-        column.dtype + (f", {column.pii}" if column.pii else ""),
+        _inert(column.dtype) + (f", {column.pii}" if column.pii else ""),
         _bar(column.nulls, rows),
         distinct,
         _cell(column.min) + bound,
@@ -66,10 +67,15 @@ def _bar(part: int, whole: int) -> str:
 def _cell(value: JsonValue) -> str:
     if value is None:
         return ""
-    text = shortened(str(value), _SHOWN_VALUE)
+    return _inert(shortened(str(value), _SHOWN_VALUE)) or "(blank)"
+
+
+def _inert(text: str) -> str:
+    """One line that is shown as it is written, whoever wrote it: also types name fields."""
+    shown = one_line(text)
     for special in "\\|`*<>[]":
-        text = text.replace(special, "\\" + special)
-    return " ".join(text.split()) or "(blank)"
+        shown = shown.replace(special, "\\" + special)
+    return shown
 
 
 def _bytes(size: int) -> str:

@@ -27,11 +27,17 @@ _LEAST_POINTS = 2
 
 @dataclass(frozen=True, slots=True)
 class VersionPoint:
-    """A version of a table: its rows, and the score of the rows that it brought (0 to 100)."""
+    """A version of a table: its rows, and the score of the rows that it brought (0 to 100).
+
+    ``size_bytes`` is what all its files take, ``seconds`` how long publishing it took; None where
+    that is not known.
+    """
 
     version: int
     rows: int
     score: float | None = None
+    size_bytes: int | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +101,19 @@ def page_html(page: Page) -> str:
 
 
 def trends(history: Sequence[VersionPoint]) -> list[svg.Picture]:
-    """Rows, and the score where there is one, over versions."""
-    scored = [(f"v{p.version}", p.score) for p in history if p.score is not None]
-    rows = [(f"v{p.version}", float(p.rows)) for p in history]
-    found = [svg.trend(rows, "rows by version")] if len(rows) >= _LEAST_POINTS else []
-    if len(scored) >= _LEAST_POINTS:
-        found.append(svg.trend(scored, "quality score by version", shown=".4g"))
+    """Rows, and score, bytes and duration where they are known, over versions."""
+    series = {
+        "rows by version": [(p.version, p.rows) for p in history],
+        "quality score by version": [(p.version, p.score) for p in history],
+        "bytes by version": [(p.version, p.size_bytes) for p in history],
+        "seconds to publish by version": [(p.version, p.seconds) for p in history],
+    }
+    found: list[svg.Picture] = []
+    for title, points in series.items():
+        known = [(f"v{version}", float(value)) for version, value in points if value is not None]
+        if len(known) >= _LEAST_POINTS:
+            shown = ",.0f" if title.startswith(("rows", "bytes")) else ".4g"
+            found.append(svg.trend(known, title, shown=shown))
     return found
 
 

@@ -10,7 +10,7 @@ stands alone as an image on light and on dark ground.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
@@ -58,16 +58,26 @@ def bars(rows: Sequence[int], width: int, height: int, title: str) -> Picture:
 
 
 def histogram(
-    rows: Sequence[int], low: str, high: str, title: str, width: int = 360, height: int = 110
+    rows: Sequence[int],
+    low: str,
+    high: str,
+    title: str,
+    width: int = 360,
+    height: int = 110,
+    label: Callable[[int], str] = "{:,}".format,
 ) -> Picture:
-    """Bars on a line, with the ends of the axis and the number of rows of the highest bar."""
+    """Bars on a line, with the ends of the axis and the number of rows of the highest bar.
+
+    Args:
+        label: how that number is written.
+    """
     axis = height - 16
     body = (
         _bars(rows, width, axis - 12, top=12)
         + f'<path d="M0 {axis}.5H{width}" stroke="{INK}"/>'
         + _text(0, height - 3, low)
         + _text(width, height - 3, high, "end")
-        + _text(0, 10, f"{max(rows, default=0):,}")
+        + _text(0, 10, label(max(rows, default=0)))
     )
     return Picture(width, height, title, body)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from etl_platform.core.duck import connect, quote, read_parquet
+from etl_platform.core.duck import quote, read_parquet
 from etl_platform.core.errors import UnknownName
+from etl_platform.core.sessions import session
 from etl_platform.quality.sampling.design import Design, Sample
 from etl_platform.quality.sampling.drawing import Drawing, draw
 from etl_platform.quality.sampling.spec import Strategy
@@ -60,7 +61,7 @@ def sample_files(
         UnknownName: there is no column of the name ``spec.by``.
         ConfigError: it has too many values.
     """
-    con = connect(settings)
+    con = session(settings)
     try:
         groups = _row_groups(con, uris)
         rows = sum(size for sizes in groups for size in sizes)
