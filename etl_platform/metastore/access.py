@@ -52,6 +52,12 @@ def values(engine: Engine, query: Select[str]) -> list[str]:
         return list(con.execute(query).scalars())
 
 
+def rows(engine: Engine, query: Select[*tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows of a query of several columns."""
+    with reachable(engine.url), engine.connect() as con:
+        return [tuple(row) for row in con.execute(query)]
+
+
 def number(engine: Engine, query: Select[int]) -> int:
     """The one number that a query selects."""
     with reachable(engine.url), engine.connect() as con:

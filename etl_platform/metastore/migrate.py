@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection, Engine
 
-HEAD = "0007"
+HEAD = "0010"
 """The newest revision in ``migrations/versions``; a test compares."""
 
 _ADVISORY_LOCK = 0x65746C5F6D657461

@@ -265,3 +265,110 @@ class StreamState(Base):
     seen_at: Mapped[datetime]
     error: Mapped[str | None]
     error_at: Mapped[datetime | None]
+
+
+class AlertCursor(Base):
+    """How far the rules of one set of alerts have looked; ``version`` counts its decisions."""
+
+    __tablename__ = "alert_cursors"
+
+    alerts: Mapped[str] = mapped_column(primary_key=True)
+    cursor: Mapped[str]
+    version: Mapped[int]
+    decided_at: Mapped[datetime]
+
+
+class Incident(Base):
+    """Something that is or was wrong; of one subject at most one incident is open."""
+
+    __tablename__ = "incidents"
+    __table_args__ = (
+        Index(
+            "incidents_open",
+            "alerts",
+            "subject",
+            unique=True,
+            sqlite_where=text("recovered_at IS NULL"),
+            postgresql_where=text("recovered_at IS NULL"),
+        ),
+        Index("incidents_newest", "alerts", "subject", "opened_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    alerts: Mapped[str]
+    subject: Mapped[str]
+    kind: Mapped[str]
+    severity: Mapped[str]
+    asset: Mapped[str | None]
+    partition: Mapped[str | None]
+    run_id: Mapped[str | None]
+    message: Mapped[str]
+    advice: Mapped[str]
+    opened_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    times: Mapped[int]
+    recovered_at: Mapped[datetime | None]
+    recovery: Mapped[str | None]
+
+
+class Notice(Base):
+    """The outbox: a message to one channel, waiting, under way or done."""
+
+    __tablename__ = "notices"
+    __table_args__ = (Index("notices_due", "alerts", "state", "due_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    alerts: Mapped[str]
+    channel: Mapped[str]
+    items: Mapped[str]
+    state: Mapped[str]
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int]
+    claimed_until: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+
+class StepUse(Base):
+    """What one try of an asset's step took of its machine."""
+
+    __tablename__ = "step_uses"
+    __table_args__ = (Index("step_uses_asset", "asset", "id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    run_id: Mapped[str]
+    asset: Mapped[str]
+    partition: Mapped[str | None]
+    succeeded: Mapped[bool]
+    seconds: Mapped[float]
+    cpu_s: Mapped[float]
+    peak_memory_bytes: Mapped[int]
+    read_bytes: Mapped[int]
+    written_bytes: Mapped[int]
+    ended_at: Mapped[datetime]
+
+
+class Failure(Base):
+    """A failed try of an asset's step; ``partition`` is empty where there is none."""
+
+    __tablename__ = "failures"
+    __table_args__ = (
+        UniqueConstraint("run_id", "asset", "partition", "attempt", name="failures_once"),
+        Index("failures_open", "asset", "partition", "ended_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    run_id: Mapped[str]
+    attempt: Mapped[int]
+    asset: Mapped[str]
+    partition: Mapped[str]
+    error_type: Mapped[str]
+    message: Mapped[str]
+    signature: Mapped[str]
+    circumstances: Mapped[str]
+    advice: Mapped[str | None]
+    failed_at: Mapped[datetime]
+    ended_by_run: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
+    resolution: Mapped[str | None]

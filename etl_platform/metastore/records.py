@@ -225,3 +225,41 @@ class StreamStateRecord(Record):
     seen_at: AwareDatetime = Field(default_factory=now)
     error: str | None = None
     error_at: AwareDatetime | None = None
+
+
+class StepUseRecord(Record):
+    """What one try of an asset's step took: :class:`etl_platform.core.usage.Usage`."""
+
+    run_id: str
+    asset: str
+    partition: str | None = None
+    succeeded: bool
+    seconds: float
+    cpu_s: float
+    peak_memory_bytes: int
+    read_bytes: int
+    written_bytes: int
+    ended_at: AwareDatetime = Field(default_factory=now)
+
+
+class FailureRecord(Record):
+    """A failed try of an asset's step, and what ended it.
+
+    ``signature`` are the words of the message that stay the same from time to time,
+    ``circumstances`` is JSON, see :class:`etl_platform.monitoring.failures.Circumstances`;
+    ``resolution`` is what was different at the next success, None while there was none.
+    """
+
+    run_id: str
+    attempt: int = 0
+    asset: str
+    partition: str = ""
+    error_type: str
+    message: str
+    signature: str
+    circumstances: str = "{}"
+    advice: str | None = None
+    failed_at: AwareDatetime = Field(default_factory=now)
+    ended_by_run: str | None = None
+    ended_at: AwareDatetime | None = None
+    resolution: str | None = None

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from etl_platform.core.secrets import is_reference
 from etl_platform.metastore import access
+from etl_platform.metastore.alerts import AlertLog
 from etl_platform.metastore.decisions import DecisionLog
+from etl_platform.metastore.failures import FailureLog
 from etl_platform.metastore.history import QueryHistory
 from etl_platform.metastore.metrics import MetricLog
 from etl_platform.metastore.records import (
@@ -14,8 +16,10 @@ from etl_platform.metastore.records import (
     ProfileRecord,
     QueryRecord,
     ReceiptRecord,
+    StepUseRecord,
 )
 from etl_platform.metastore.streams import StreamLog
+from etl_platform.metastore.totals import Totals
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -60,6 +64,12 @@ class Metastore:
         """Close the pooled connections; the next call opens new ones."""
         self._engine.dispose()
 
+    def lake_moved(self, old: str, new: str) -> int:
+        """Let the records of a lake name its new place: :func:`metastore.relocation.move_lake`."""
+        from etl_platform.metastore.relocation import move_lake
+
+        return move_lake(self._engine, old, new)
+
     def record_receipt(self, record: ReceiptRecord) -> None:
         """Keep a receipt; recording the same lake, table and version again replaces it."""
         from etl_platform.metastore.models import Receipt
@@ -80,6 +90,34 @@ class Metastore:
         if table is not None:
             query = query.where(Receipt.table == table)
         return access.read(self._engine, query, ReceiptRecord)
+
+    def newest_receipts(self, lake: str) -> list[ReceiptRecord]:
+        """The receipt of the newest publication of each table of a lake."""
+        from sqlalchemy import func, select
+
+        from etl_platform.metastore.models import Receipt
+
+        newest = select(func.max(Receipt.id)).where(Receipt.lake == lake).group_by(Receipt.table)
+        return access.read(
+            self._engine, select(Receipt).where(Receipt.id.in_(newest)), ReceiptRecord
+        )
+
+    def record_use(self, record: StepUseRecord) -> None:
+        """Keep what a step took."""
+        from etl_platform.metastore.models import StepUse
+
+        access.insert(self._engine, StepUse, record.model_dump())
+
+    def uses(self, asset: str | None = None, limit: int = 50) -> list[StepUseRecord]:
+        """What the newest steps took, newest first, of one asset or of all."""
+        from sqlalchemy import select
+
+        from etl_platform.metastore.models import StepUse
+
+        query = select(StepUse).order_by(StepUse.id.desc()).limit(limit)
+        if asset is not None:
+            query = query.where(StepUse.asset == asset)
+        return access.read(self._engine, query, StepUseRecord)
 
     def record_audit(
         self, table: str, version: int | None, run_id: str | None, outcomes: str, *, lake: str = ""
@@ -195,3 +233,18 @@ class Metastore:
     def metrics(self) -> MetricLog:
         """What was measured of the tables over time, and what people said about it."""
         return MetricLog(self._engine)
+
+    @property
+    def failures(self) -> FailureLog:
+        """What failed, and what ended it."""
+        return FailureLog(self._engine)
+
+    @property
+    def totals(self) -> Totals:
+        """Sums over all that is remembered."""
+        return Totals(self._engine)
+
+    @property
+    def alerts(self) -> AlertLog:
+        """What is wrong, and who has to be told."""
+        return AlertLog(self._engine)

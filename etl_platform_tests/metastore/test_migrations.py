@@ -17,6 +17,7 @@ from etl_platform.metastore.models import Base
 TABLES = {
     *("receipts", "audits", "profiles", "queries", "engine_decisions", "metric_points"),
     *("metric_feedback", "saved_queries", "stream_batches", "stream_states", "alembic_version"),
+    *("alert_cursors", "incidents", "notices", "step_uses", "failures"),
 }
 
 

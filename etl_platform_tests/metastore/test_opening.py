@@ -40,7 +40,9 @@ def open_and_write(url: str, writer: int) -> int:
 
 
 def test_eight_processes_open_and_write_a_new_metastore_at_once(url: str) -> None:
-    context = get_context("spawn")
+    context = get_context("forkserver")
+    # Imported by the process that all are forked from, which opens nothing itself.
+    context.set_forkserver_preload([__name__, "alembic.command", "etl_platform.metastore.models"])
     barrier = context.Barrier(8, timeout=120)
     with ProcessPoolExecutor(8, context, initializer=meet, initargs=(barrier,)) as pool:
         assert sorted(pool.map(open_and_write, [url] * 8, range(8))) == list(range(8))
