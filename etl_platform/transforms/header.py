@@ -16,7 +16,9 @@ _HEADER = re.compile(r"\s*/\*(?P<yaml>.*?)\*/", re.DOTALL)
 # libyaml's loader is about ten times as fast, which counts with hundreds of models.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-Materialization: TypeAlias = Literal["replace", "append", "upsert"]
+Materialization: TypeAlias = Literal[
+    "replace", "append", "upsert", "incremental", "snapshot", "view"
+]
 
 
 class RollupOptions(BaseModel):
@@ -34,8 +36,9 @@ class RollupOptions(BaseModel):
 class Header(BaseModel):
     """Options of one model; every one is optional.
 
-    ``contract``, ``schedule``, ``freshness`` and ``anomalies`` are kept as they are written: the
-    component that makes an asset of the model reads them with the same rules as in its own YAML.
+    ``contract``, ``schedule``, ``freshness``, ``anomalies`` and ``requires`` are kept as they are
+    written: the component that makes an asset of the model reads them with the same rules as in its
+    own YAML.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -43,9 +46,15 @@ class Header(BaseModel):
     name: str | None = Field(default=None, description="schema.table instead of the path's.")
     description: str | None = None
     materialization: Materialization = "replace"
-    key: tuple[str, ...] = Field(default=(), description="Columns that identify a row (upsert).")
+    key: tuple[str, ...] = Field(
+        default=(), description="Columns that identify a row (upsert, incremental, snapshot)."
+    )
     partition_by: tuple[str, ...] = ()
     columns: Mapping[str, str] = Field(default={}, description="Column name to description.")
+    dialect: str = Field(default="duckdb", description="Of the SQL: any that sqlglot reads.")
+    variables: Mapping[str, object] = Field(
+        default={}, description="Values that the SQL uses as $name: value, or {type, value}."
+    )
     contract: Mapping[str, object] | None = None
     owners: tuple[str, ...] = ()
     tags: Mapping[str, str] = {}
@@ -55,6 +64,7 @@ class Header(BaseModel):
     freshness: str | Mapping[str, object] | None = None
     profile: Literal["auto", "full", "basic", "off"] | None = None
     anomalies: Mapping[str, object] | None = None
+    requires: Mapping[str, str] | None = None
     rollup: RollupOptions | None = Field(
         default=None, description="true, or {floats: approximate}: may answer other aggregations."
     )
@@ -75,10 +85,13 @@ class Header(BaseModel):
 
     @model_validator(mode="after")
     def _key_goes_with_upsert(self) -> Header:
-        if self.materialization == "upsert" and not self.key:
-            raise ValueError("materialization upsert needs 'key', the columns that identify a row")
-        if self.key and self.materialization != "upsert":
-            raise ValueError("'key' is only used by materialization upsert")
+        kind = self.materialization
+        if kind in ("upsert", "snapshot") and not self.key:
+            raise ValueError(f"materialization {kind} needs 'key', the columns that identify a row")
+        if self.key and kind in ("replace", "append", "view"):
+            raise ValueError("'key' is only used by upsert, incremental and snapshot")
+        if kind == "view" and self.partition_by:
+            raise ValueError("a view has no files: leave out 'partition_by'")
         if self.rollup is not None and self.materialization != "replace":
             raise ValueError("a rollup is replaced as a whole: leave out 'materialization'")
         return self

@@ -1,4 +1,4 @@
-"""One SQL model, understood: what it reads, what it makes, how it is to be kept."""
+"""One model, understood: what it reads, what it makes, how it is to be kept."""
 
 from __future__ import annotations
 
@@ -13,22 +13,27 @@ from etl_platform.planner.lineage import ColumnRef, output_lineage
 from etl_platform.planner.parsing import parse
 from etl_platform.planner.qualification import qualify
 from etl_platform.planner.tables import Schema
+from etl_platform.transforms.enrichment.asked import Asked, asked_by
 from etl_platform.transforms.header import Header, Materialization
+from etl_platform.transforms.segments import Segment
 
 
 @dataclass(frozen=True)
-class SqlModel:
-    """One ``.sql`` file, understood.
+class Model:
+    """One ``.sql`` file or one declared table, understood.
 
     Attributes:
         table: the table that the model makes.
-        path: the file.
-        sql: the SELECT, without the header.
+        path: the file that says so.
+        sql: the SELECT, without the header; that of all steps for a declared table.
         inputs: the tables that it reads, sorted.
         columns: its columns in order with DuckDB type texts as the lake keeps them; None when an
             input's columns are not known yet, so that nothing could be checked.
-        header: everything that the file's header says.
+        header: everything that the file's header, or the table's options, say.
         input_columns: the columns of the inputs, as they were known when the model was loaded.
+        guards: each a SELECT that must give no row over the same versions of the inputs, with what
+            it means when it does.
+        segments: functions whose rows ``sql`` and the guards read, in the order of their calls.
     """
 
     table: TableName
@@ -38,6 +43,8 @@ class SqlModel:
     columns: Mapping[str, str] | None
     header: Header
     input_columns: Schema = field(repr=False)
+    guards: tuple[tuple[str, str], ...] = ()
+    segments: tuple[Segment, ...] = ()
 
     @property
     def materialization(self) -> Materialization:
@@ -70,6 +77,12 @@ class SqlModel:
         return self.header.tags
 
     @cached_property
+    def asked(self) -> tuple[Asked, ...]:
+        """What is asked of databases outside of the lake while the model runs."""
+        found = (asked_by(segment) for segment in self.segments)
+        return tuple(one for one in found if one is not None)
+
+    @cached_property
     def lineage(self) -> Mapping[str, tuple[ColumnRef, ...]]:
         """For each output column the base columns of its inputs, see :mod:`planner.lineage`.
 
@@ -87,9 +100,10 @@ class SqlModel:
             if qualified.is_star:
                 return {}
             return {name: tuple(sorted(refs)) for name, refs in traced}
-        if len(traced) != len(self.columns):
+        names = [*self.columns]
+        if self.materialization == "snapshot":
+            names = names[:-2]  # when a row was so is nothing that an input says
+        if len(traced) != len(names):
             return {}
         # By position: DuckDB names an expression without alias in its own way.
-        return {
-            name: tuple(sorted(refs)) for name, (_, refs) in zip(self.columns, traced, strict=True)
-        }
+        return {name: tuple(sorted(refs)) for name, (_, refs) in zip(names, traced, strict=True)}

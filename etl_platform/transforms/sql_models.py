@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from sqlglot import exp
+from sqlglot import Dialects, exp
 
 from etl_platform.core.errors import ConfigError, PermanentError, UnknownName
 from etl_platform.core.names import DEFAULT_SCHEMA, TableName
@@ -15,12 +16,15 @@ from etl_platform.planner.binding import Binder
 from etl_platform.planner.columns import check_columns
 from etl_platform.planner.functions import TABLE_FUNCTIONS
 from etl_platform.planner.parsing import parse, place
+from etl_platform.planner.qualification import DIALECT
 from etl_platform.planner.rollups.declared import check_rollup
 from etl_platform.planner.tables import Schema, check_tables, table_functions
+from etl_platform.transforms.expressions import Macro, Variable, filled
 from etl_platform.transforms.header import Header, read_header
-from etl_platform.transforms.model import SqlModel
+from etl_platform.transforms.model import Model
+from etl_platform.transforms.validity import with_validity
 
-__all__ = ["SqlModel", "load_models"]
+__all__ = ["Model", "load_models"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,13 @@ class _Draft:
 
 
 def load_models(
-    folder: Path | str, known: Schema, *, default_schema: str = DEFAULT_SCHEMA
-) -> tuple[SqlModel, ...]:
+    folder: Path | str,
+    known: Schema,
+    *,
+    default_schema: str = DEFAULT_SCHEMA,
+    variables: Mapping[str, Variable] | None = None,
+    macros: Mapping[str, Macro] | None = None,
+) -> tuple[Model, ...]:
     """Read every ``.sql`` file below a folder, inputs before the models that read them.
 
     A file's table is its path, ``flights/delays.sql`` being ``flights.delays``; a file directly in
@@ -49,6 +58,8 @@ def load_models(
         known: tables that models may read besides each other: column to DuckDB type, or None
             where the columns are not known yet (then they cannot be checked).
         default_schema: schema of the files directly in the folder.
+        variables: values that every model may use as ``$name``; a header's own come first.
+        macros: functions that every model may call.
 
     Raises:
         UnknownName: a table, column or header option does not exist, with file, line, nearest name.
@@ -61,7 +72,7 @@ def load_models(
         raise ConfigError(f"there is no folder {str(root)!r} with SQL models")
     drafts: dict[TableName, _Draft] = {}
     for path in sorted(root.rglob("*.sql")):
-        draft = _read(path, root, default_schema)
+        draft = _read(path, root, default_schema, variables or {}, macros or {})
         twin = drafts.get(draft.table)
         if twin is not None:
             raise ConfigError(
@@ -74,7 +85,7 @@ def load_models(
         table: check_tables(draft.tree, names, where=draft.where) for table, draft in drafts.items()
     }
     schema: dict[TableName, Mapping[str, str] | None] = dict(known)
-    models: list[SqlModel] = []
+    models: list[Model] = []
     binder: Binder | None = None
     try:
         for table in _in_order(inputs, drafts):
@@ -88,9 +99,11 @@ def load_models(
                 binder = binder or Binder(schema)
                 columns = binder.output_columns(draft.text, draft.tree, where=draft.where)
                 _check_header_columns(draft, columns)
+                if draft.header.materialization == "snapshot":
+                    columns = with_validity(columns, draft.where)
             schema[table] = columns
             models.append(
-                SqlModel(
+                Model(
                     table=table,
                     path=draft.path,
                     sql=draft.sql,
@@ -106,36 +119,74 @@ def load_models(
     return tuple(models)
 
 
-def _read(path: Path, root: Path, default_schema: str) -> _Draft:
+def _read(
+    path: Path,
+    root: Path,
+    default_schema: str,
+    variables: Mapping[str, Variable],
+    macros: Mapping[str, Macro],
+) -> _Draft:
     where = str(path)
     text = path.read_text(encoding="utf-8")
     document = read_header(text, where)
+    header = document.header
+    known = {dialect.value for dialect in Dialects if dialect.value}
+    if header.dialect not in known:
+        spot = f"{where}:{document.lines['dialect']}"
+        raise UnknownName("dialect", header.dialect, known, where=spot)
     # The whole file is parsed, header included, so that lines in errors are lines of the file.
-    tree = parse(text, where=where)
-    for name, node in table_functions(tree):
+    tree = parse(text, header.dialect, where=where)
+    own = {
+        name: Variable.parse(name, value, where=f"{where}:{document.lines['variables']}")
+        for name, value in header.variables.items()
+    }
+    made = _filled(tree, text, {**variables, **own}, macros, where)
+    for name, node in table_functions(made):
         if name not in TABLE_FUNCTIONS:
             raise PermanentError(
                 f"{where}: a model may not read with {name}(): {node.sql(dialect='duckdb')}",
                 valid=f"tables of the lake, and {', '.join(sorted(TABLE_FUNCTIONS))}",
                 fix="declare the file or service as a source, and read its table",
             )
-    parameter = tree.find(exp.Parameter, exp.Placeholder)
-    if parameter is not None:
-        raise PermanentError(
-            f"{place(parameter, where)}: a model has no parameters, found "
-            f"{parameter.sql(dialect='duckdb')}",
-            fix="write the value into the SQL",
-        )
+    sql, bound = document.sql, text
+    if made is not tree or header.dialect != DIALECT:
+        sql = bound = made.sql(dialect=DIALECT, pretty=True, comments=False)
     return _Draft(
-        table=_table_of(path.relative_to(root), document.header, default_schema, where),
+        table=_table_of(path.relative_to(root), header, default_schema, where),
         path=path,
         where=where,
-        text=text,
-        sql=document.sql,
-        header=document.header,
+        text=bound,
+        sql=sql,
+        header=header,
         lines=document.lines,
-        tree=tree,
+        tree=made,
     )
+
+
+def _filled(
+    tree: exp.Query,
+    text: str,
+    variables: Mapping[str, Variable],
+    macros: Mapping[str, Macro],
+    where: str,
+) -> exp.Query:
+    """The tree with variables and macros in their places; the same one where there are none."""
+    used = list(tree.find_all(exp.Parameter, exp.Placeholder))
+    for parameter in used:
+        if not parameter.name or not re.search(rf"\$\{{?{re.escape(parameter.name)}\b", text):
+            raise PermanentError(
+                f"{place(parameter, where)}: a model has no parameters, found "
+                f"{parameter.sql(dialect='duckdb')}",
+                fix="write the value into the SQL, or $name and 'variables' in the header",
+            )
+        if parameter.name not in variables:
+            line = text[: text.index(f"${parameter.name}")].count("\n") + 1
+            raise UnknownName("variable", parameter.name, variables, where=f"{where}:{line}")
+    if not used and not any(call.name.lower() in macros for call in tree.find_all(exp.Anonymous)):
+        return tree
+    made = filled(tree, variables, macros, where=where)
+    assert isinstance(made, exp.Query)
+    return made
 
 
 def _table_of(relative: Path, header: Header, default_schema: str, where: str) -> TableName:

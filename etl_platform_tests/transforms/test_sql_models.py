@@ -10,7 +10,7 @@ import pytest
 
 from etl_platform.core.errors import ConfigError, PermanentError, QueryRefused, UnknownName
 from etl_platform.core.names import TableName
-from etl_platform.transforms.sql_models import SqlModel, load_models
+from etl_platform.transforms.sql_models import Model, load_models
 
 KNOWN = {
     TableName("air", "flights"): {"carrier": "VARCHAR", "dep_delay": "DOUBLE", "month": "INTEGER"},
@@ -39,12 +39,12 @@ SELECT carrier, avg(dep_delay) AS delay FROM air.flights GROUP BY ALL;
 """
 
 
-def load(tmp_path: Path, files: dict[str, str], **options: str) -> dict[str, SqlModel]:
+def load(tmp_path: Path, files: dict[str, str], default_schema: str = "main") -> dict[str, Model]:
     for name, text in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return {m.table.sql: m for m in load_models(tmp_path, KNOWN, **options)}
+    return {m.table.sql: m for m in load_models(tmp_path, KNOWN, default_schema=default_schema)}
 
 
 def test_a_model_says_what_it_reads_makes_and_how_it_is_kept(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_lineage_that_nobody_can_tell_is_empty(tmp_path: Path, sql: str) -> None
         ("select * from read_csv('/etc/passwd')", PermanentError, r"may not read with read_csv\(\)"),
         ("select * from 'x.csv'", UnknownName, ":1:15: unknown table"),
         ("select * from duckdb_settings()", PermanentError, r"may not read with duckdb_settings\(\)"),
-        ("select $x as a", PermanentError, "has no parameters"),
+        ("select 1,\n$x as a", UnknownName, ":2: unknown variable 'x'"),
         ("select ? as a", PermanentError, "has no parameters"),
         ("select 1 as a, 2 as A", PermanentError, "two output columns are called 'A'"),
         ("select interval 1 day as a", PermanentError, "m.sql: column 'a' has type INTERVAL"),

@@ -6,9 +6,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from etl_platform.core.duck import connect, literal
+from etl_platform.core.duck import literal
 from etl_platform.core.errors import PermanentError, UnknownName
 from etl_platform.core.names import TableName
+from etl_platform.core.sessions import session
 from etl_platform.metastore.records import StreamBatchRecord
 from etl_platform.transforms.windows.ahead import left_out_sql
 from etl_platform.transforms.windows.numbering import NUMBER, numbered_sql
@@ -37,7 +38,7 @@ class Work:
     con: duckdb.DuckDBPyConnection = field(init=False)
 
     def __post_init__(self) -> None:
-        self.con = connect(self.lake.settings)
+        self.con = session(self.lake.settings)
 
     def close(self) -> None:
         """End the session; relations that came of it cannot be read any more."""
@@ -135,7 +136,7 @@ def aggregated_partitions(lake: Lake, window: StreamWindow) -> frozenset[str]:
     """Partitions whose partial aggregates are there, as the window is declared now."""
     if not lake.exists(window.progress):
         return frozenset()
-    with closing(connect(lake.settings)) as con:
+    with closing(session(lake.settings)) as con:
         found = con.execute(
             f"SELECT DISTINCT {PARTITION} FROM {lake.relation_sql(window.progress)} "
             f"WHERE declared = {literal(window.digest)}"

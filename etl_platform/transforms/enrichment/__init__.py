@@ -1,0 +1,1 @@
+"""Columns from outside of the lake: asked for the keys that there are, joined to the rows."""
