@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from etl_platform.core.duck import connect, quote
+from etl_platform.core.duck import quote
+from etl_platform.core.sessions import session
 from etl_platform.planner.conditions import parameters_of
 from etl_platform.planner.references import Reference
 
@@ -54,7 +55,7 @@ def keys_of(
         if known in _found:
             _found.move_to_end(known)
             return _found[known]
-    with connect() as con:
+    with session() as con:
         keys = con.sql(sql, params=bound).to_arrow_table()
     answer = keys if len(keys) <= MOST_KEYS else None
     with _lock:

@@ -21,6 +21,7 @@ from etl_platform.planner.rules.pin import pin
 from etl_platform.planner.rules.prune_files import prune_files
 from etl_platform.planner.rules.prune_joins import prune_joins
 from etl_platform.planner.rules.rollups import rollups
+from etl_platform.planner.rules.views import read_views
 
 RULES: tuple[PlanRule, ...] = (pin, rollups, prune_files, prune_joins)
 """Every rule, in the order in which they run."""
@@ -38,6 +39,9 @@ def plan(
     corrections: Corrections | None = None,
 ) -> Plan:
     """Plan one SELECT over tables of the catalog; no row of the result is computed.
+
+    Views are read as their SELECT before anything else, so that pinning, policies, rollups and
+    pruning act on the tables that they read.
 
     DuckDB is given the text as it was written unless a rule has to rewrite it: pinning, pruning
     and policies act on what the session's views are made of, so no alias, star, CTE or subquery
@@ -62,8 +66,8 @@ def plan(
     if dialect != "duckdb":
         sql = tree.sql(dialect="duckdb")
         tree = parse(sql)
-    _number(tree)
-    draft = Draft(sql, tree, catalog, params, policy)
+    draft = read_views(Draft(sql, tree, catalog, params, policy))
+    _number(draft.tree)
     for rule in RULES:
         draft = rule(draft)
     inputs = tuple(_input(draft, table) for table in sorted(draft.snapshots))

@@ -67,7 +67,7 @@ def _known(snapshot: Snapshot) -> tuple[Known, Origin | None]:
             column: tuple((table.sql, source) for table, source in origin.columns.get(column, ()))
             for column in columns
         }
-    inputs = tuple(table.sql for table in origin.inputs)
+    inputs = (*(table.sql for table in origin.inputs), *map(str, origin.outside))
     return Known(name, NodeKind.TABLE, columns, inputs, sources, version=version), origin
 
 
@@ -77,6 +77,8 @@ def _outside(origins: Iterable[Origin]) -> Iterator[Known]:
     for origin in origins:
         if origin.source is not None:
             columns.setdefault(origin.source, {}).update(dict.fromkeys(origin.source_columns))
+        for source in origin.outside:
+            columns.setdefault(source, {})
     for source, names in columns.items():
         yield Known(str(source), NodeKind.SOURCE, tuple(names), (), {}, source.kind)
 

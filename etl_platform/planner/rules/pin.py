@@ -30,7 +30,8 @@ def pin(draft: Draft) -> Draft:
         try:
             if draft.policy is not None:
                 draft.policy.may_read(table)
-            snapshots[table] = draft.catalog.snapshot(table)
+            known = draft.snapshots.get(table)
+            snapshots[table] = known or draft.catalog.snapshot(table)
         except UnknownName:
             # Looking up every name is left until one is missing: then it is said where it stands.
             check_tables(draft.tree, draft.catalog.names())
