@@ -1,6 +1,6 @@
 """Metadata that stays within the budget of one event.
 
-Every event is a row in Dagster's event log, read whole by each page that lists it: 32 KiB is the
+Every event is a row in Dagster's event log, read whole by each page that lists it: 24 KiB is the
 platform's budget for one. What does not fit is shortened, the least telling entry first, and the
 event says what was left out.
 """
@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import dagster as dg
 
-EVENT_BUDGET_BYTES = 32 * 1024
+EVENT_BUDGET_BYTES = 24 * 1024
 # The envelope of an event: run, step, asset key, tags with the versions of every input.
 _RESERVED_BYTES = 4 * 1024
 LEFT_OUT = "left_out"
@@ -72,7 +72,7 @@ def fit(
         else:
             values[name] = shorter
     shown = ", ".join(reversed(shortened))
-    values[LEFT_OUT] = dg.MetadataValue.text(f"shortened to fit an event of 32 KiB: {shown}")
+    values[LEFT_OUT] = dg.MetadataValue.text(f"shortened to fit an event of 24 KiB: {shown}")
     return values
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from etl_platform.core.inert import fenced
 from etl_platform.core.names import TableName
 from etl_platform.publishing.budget import Entry, fit, shorten_items, shorten_text
 
@@ -135,7 +136,7 @@ def _relevant_first(outcome: Outcome) -> Sequence[Mapping[str, object]]:
 
 
 def _sql(text: str) -> dg.MetadataValue:
-    return dg.MetadataValue.md(f"```sql\n{text}\n```")
+    return dg.MetadataValue.md(fenced(text))
 
 
 def _cell(value: object) -> Cell:

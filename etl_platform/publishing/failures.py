@@ -1,21 +1,25 @@
 """Errors of the platform as Dagster understands them: retried with backoff, or failed at once.
 
 No op carries a retry policy, because a policy would retry every exception: a transient error asks
-for its own retry, everything else fails the run the first time.
+for its own retry, everything else fails the run the first time, unless it is declared that errors
+of unknown kinds are tried again too. An interrupt stops what servers and engines do.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster_shared.error import SerializableErrorInfo
 
 from etl_platform.core.errors import PermanentError, TransientError
 from etl_platform.core.redaction import hide, redact
+from etl_platform.core.stopping import interruptible
 
 if TYPE_CHECKING:
     from traceback import TracebackException
@@ -23,15 +27,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often a transient error is retried; waits double from ``delay_s`` up to ``longest_s``."""
+    """How often a transient error is retried; waits double from ``delay_s`` up to ``longest_s``.
+
+    ``jitter`` is the share by which a wait is shortened at most, at random, so that assets that
+    failed together do not come back together. ``unknown`` retries errors of other kinds too.
+    """
 
     attempts: int = 3
     delay_s: float = 10.0
     longest_s: float = 600.0
+    jitter: float = 0.0
+    unknown: bool = False
 
     def wait_s(self, attempt: int) -> float:
         """Seconds before the retry that follows the given number of earlier retries."""
-        return min(self.delay_s * 2**attempt, self.longest_s)
+        wait = min(self.delay_s * 2**attempt, self.longest_s)
+        return wait * (1 - self.jitter * random.random())
 
 
 @contextmanager
@@ -44,15 +55,23 @@ def run_errors(attempt: int, retries: Retries) -> Generator[None]:
     Raises:
         dagster.RetryRequested: for a :class:`TransientError`.
         dagster.Failure: for a :class:`PermanentError`, never retried, whatever policy the op has.
+        DagsterExecutionInterruptedError: the run was cancelled; never retried.
     """
-    try:
-        yield
-    except TransientError as error:
-        raise dg.RetryRequested(
-            max_retries=retries.attempts, seconds_to_wait=retries.wait_s(attempt)
-        ) from error
-    except PermanentError as error:
-        raise dg.Failure(description=redact(str(error)), allow_retries=False) from error
+    with interruptible() as interrupted:
+        try:
+            yield
+        except Exception as error:
+            if interrupted():
+                # The error of what was stopped, not a reason to try again.
+                raise DagsterExecutionInterruptedError from error
+            if isinstance(error, PermanentError):
+                raise dg.Failure(description=redact(str(error)), allow_retries=False) from error
+            unknown = retries.unknown and not isinstance(error, dg.Failure | dg.RetryRequested)
+            if isinstance(error, TransientError) or unknown:
+                raise dg.RetryRequested(
+                    max_retries=retries.attempts, seconds_to_wait=retries.wait_s(attempt)
+                ) from error
+            raise
 
 
 _RESUMED = ("dagster/is_resume_retry", "dagster/is_asset_resume_retry")

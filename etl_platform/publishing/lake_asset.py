@@ -14,6 +14,13 @@ from etl_platform.core.names import TableName
 from etl_platform.publishing.anomaly_checks import anomaly_specs
 from etl_platform.publishing.checks import check_specs
 from etl_platform.publishing.declared import Declared
+from etl_platform.publishing.failures import Retries, run_errors
+from etl_platform.publishing.requirements import (
+    Requirements,
+    as_requirements,
+    check_requirements,
+    refuse_unread,
+)
 
 if TYPE_CHECKING:
     from etl_platform.publishing.declared import AnomaliesLike, ContractLike
@@ -29,6 +36,7 @@ def lake_asset(
     merge_key: Sequence[str] = (),
     profile: Literal["auto", "full", "basic", "off"] = "auto",
     anomalies: AnomaliesLike = None,
+    requires: Mapping[str, str] | None = None,
     key: dg.AssetKey | Sequence[str] | str | None = None,
     metadata: Mapping[str, Any] | None = None,
     io_manager_key: str = IO_MANAGER_KEY,
@@ -48,6 +56,9 @@ def lake_asset(
         anomalies: metrics that are compared with their history, such as
             ``["rows", "amount.mean"]``, or a mapping with ``metrics``, ``sensitivity`` and
             ``severity`` as in YAML.
+        requires: what is required of the tables that it reads, or it is not computed:
+            ``{"shop.orders": "no_warnings"}``, ``no_quarantine`` or ``published``; ``*`` is every
+            other.
         key: asset key of one part (schema ``main``) or two; the function's name by default.
         metadata: further metadata of the asset.
         io_manager_key: the resource key of the :class:`~etl_platform.io_manager.LakeIOManager`.
@@ -56,6 +67,7 @@ def lake_asset(
     Raises:
         ConfigError: the key is not a table name, or the contract, mode, profile or a metric is not
             usable.
+        UnknownName: something is required of a table that the asset does not read.
     """
 
     def decorate(body: Body) -> dg.AssetsDefinition:
@@ -65,7 +77,8 @@ def lake_asset(
             contract, mode, merge_key, str(table), profile=profile, anomalies=anomalies
         )
         partitions = options.get("partitions_def")
-        return dg.asset(
+        required = as_requirements(requires, f"{table}: requires")
+        made = dg.asset(
             key=asset_key,
             check_specs=[
                 *check_specs(asset_key, declared.contract, partitions),
@@ -74,12 +87,16 @@ def lake_asset(
             metadata={**(metadata or {}), **declared.to_metadata()},
             io_manager_key=io_manager_key,
             **options,
-        )(_with_check_outputs(body))
+        )(_with_check_outputs(body, asset_key, required))
+        refuse_unread(required, made.asset_deps[asset_key], table.sql)
+        return made
 
     return decorate
 
 
-def _with_check_outputs(body: Body) -> Callable[..., Iterator[dg.Output[object]]]:
+def _with_check_outputs(
+    body: Body, asset: dg.AssetKey, required: Requirements
+) -> Callable[..., Iterator[dg.Output[object]]]:
     """The body as Dagster wants it: an output for the value, and one for every check.
 
     The results of the checks come from the IO manager, which alone knows them; the outputs only say
@@ -93,9 +110,11 @@ def _with_check_outputs(body: Body) -> Callable[..., Iterator[dg.Output[object]]
 
     @functools.wraps(body)
     def compute(*args: Any, **kwargs: Any) -> Iterator[dg.Output[object]]:
+        context = dg.AssetExecutionContext.get()
+        with run_errors(context.retry_number, Retries(attempts=0)):
+            check_requirements(context, asset, required)
         yield dg.Output(body(*args, **kwargs))
-        assets_def = dg.AssetExecutionContext.get().assets_def
-        for output_name in assets_def.check_specs_by_output_name:
+        for output_name in context.assets_def.check_specs_by_output_name:
             yield dg.Output(None, output_name=output_name)
 
     # Dagster reads the signature: the inputs are the body's, the return type is not.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from etl_platform.core.duck import connect
 from etl_platform.core.errors import EtlError
+from etl_platform.core.sessions import session
 from etl_platform.metastore.records import now
 from etl_platform.publishing.budget import Entry, shorten_items
 
@@ -122,7 +122,7 @@ def _nulls(lake: Lake, admission: Admission) -> NullMap | None:
 
     profile, staged = admission.audit.profile, admission.staged
     columns = [column.name for column in profile.columns if column.nulls]
-    if staged.rows * len(columns) > _CHEAP_VALUES:
+    if not columns or staged.rows * len(columns) > _CHEAP_VALUES:
         return None
-    with connect(lake.settings) as con:
+    with session(lake.settings) as con:
         return null_map(con, staged, columns)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from etl_platform.lakehouse import Lake, Mode, Origin
     from etl_platform.lakehouse.gate import Admission, Aside
-    from etl_platform.lakehouse.publish import SchemaChange
+    from etl_platform.lakehouse.log import Snapshot
+    from etl_platform.lakehouse.publish import Annotate, SchemaChange
+    from etl_platform.lakehouse.replacing import Leaving
     from etl_platform.metastore import Metastore
     from etl_platform.quality import Contract
     from etl_platform.quality.profile import LevelChoice
@@ -47,7 +49,9 @@ class Publication:
     ``aside`` is where such rows go instead. ``notes`` are annotations of the commit.
     ``batch`` is the identity of this work; by default that of run and partition. ``unless`` is a
     batch after which nothing of this may be published any more. ``asset`` is which of a step's
-    assets it is, where the step makes several.
+    assets it is, where the step makes several. ``replaced`` are the rows that go,
+    ``rejected_before`` those of the quarantine; ``annotate``
+    works out annotations from those of the version before.
     """
 
     table: TableName
@@ -69,6 +73,9 @@ class Publication:
     batch: str | None = None
     unless: str | None = None
     asset: dg.AssetKey | None = None
+    replaced: Leaving | None = None
+    rejected_before: Leaving | None = None
+    annotate: Annotate | None = None
 
 
 def admit(
@@ -102,6 +109,9 @@ def admit(
         aside=publication.aside,
         notes=publication.notes,
         unless=publication.unless,
+        replaced=publication.replaced,
+        rejected_before=publication.rejected_before,
+        annotate=publication.annotate,
     )
 
 
@@ -145,6 +155,50 @@ def publish(
             yield dg.Output(None, output_name=output_name)
 
 
+def unchanged(
+    context: dg.AssetExecutionContext,
+    contract: Contract,
+    snapshot: Snapshot,
+    mode: Mode,
+    reason: str,
+) -> Events:
+    """Tell Dagster that a version is still what a run would make, so that nothing was done.
+
+    The materialisation has the data version of that one: nothing downstream becomes stale. Checks
+    did not run, and none is shown as if it had.
+    """
+    from etl_platform.lakehouse import Origin
+
+    receipt, origin = snapshot.history(1)[0].receipt, Origin.of(snapshot.annotations())
+    whole = receipt is not None and receipt.mode == mode == "replace" and receipt.checksum
+    whole = whole if snapshot.view is None else None
+    value = dg.MetadataValue
+    declared = _declared(context, context.asset_key)
+    entries = {
+        "nothing_changed": Entry(value.bool(True)),
+        "skipped": Entry(value.text(reason)),
+        "dagster/table_name": Entry(value.text(snapshot.table.sql)),
+        "version": Entry(value.int(snapshot.version)),
+        # What Dagster shows of an asset is that of its last materialisation.
+        "dagster/column_schema": schema_entry(columns_of(snapshot.schema, {}, declared)),
+    }
+    if receipt is not None and snapshot.view is None:
+        entries["dagster/row_count"] = Entry(value.int(receipt.rows_total))
+    if origin is not None and origin.columns:
+        entries["dagster/column_lineage"] = lineage_entry(origin.columns)
+    yield dg.MaterializeResult(
+        asset_key=context.asset_key,
+        metadata=fit(entries),
+        data_version=dg.DataVersion(
+            receipt.checksum if whole and receipt is not None else f"v{snapshot.version}"
+        ),
+    )
+    rules = {rule.name for rule in contract.rules}
+    for output_name, spec in context.assets_def.check_specs_by_output_name.items():
+        if spec.asset_key == context.asset_key and spec.name in rules:
+            yield dg.Output(None, output_name=output_name)
+
+
 def _declared(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dg.TableSchema | None:
     metadata = context.assets_def.metadata_by_key.get(key, {})
     schema = metadata.get("dagster/column_schema")
@@ -161,7 +215,9 @@ def violation_failure(violation: Exception) -> dg.Failure:
 def data_version(publication: Publication, admission: Admission) -> dg.DataVersion:
     """What Dagster compares to tell whether downstream assets are stale."""
     receipt = admission.receipt
-    whole = publication.mode == "replace" and receipt.checksum
+    # Of a view nothing is kept that could be compared: its rows are others than before.
+    view = publication.origin is not None and publication.origin.view
+    whole = publication.mode == "replace" and receipt.checksum and not view
     return dg.DataVersion(receipt.checksum if whole else f"v{receipt.version_after}")
 
 
@@ -192,6 +248,10 @@ def materialization_metadata(
         "rows_deleted": Entry(value.int(receipt.rows_deleted)),
         "size_bytes": Entry(value.int(receipt.size_bytes)),
     }
+    if publication.origin is not None and publication.origin.view:
+        del entries["dagster/row_count"]
+        if publication.contract.rules:
+            entries["dagster/row_count"] = Entry(value.int(profile.rows))
     if publication.partition is not None:
         entries["dagster/partition_row_count"] = Entry(value.int(receipt.rows_inserted))
     for stage, seconds in admission.stages.items():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from etl_platform.core.duck import connect, literal, quote
+from etl_platform.core.duck import literal, quote
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName
+from etl_platform.core.sessions import session
 from etl_platform.publishing.publish import PARTITION_COLUMN
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _reader(lake: Lake, table: TableName, frame: pl.LazyFrame) -> pa.RecordBatch
 def _relation(
     lake: Lake, table: TableName, partitions: Sequence[str] | None
 ) -> duckdb.DuckDBPyRelation:
-    con = connect(lake.settings)
+    con = session(lake.settings)
     source = lake.relation_sql(table)
     if partitions is None:
         return con.sql(f"FROM {source}")

@@ -1,7 +1,6 @@
 """A user's own assets keep histories too, and tell what is unusual."""
 
 # No `from __future__ import annotations`: Dagster reads these assets' annotations as objects.
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -22,9 +21,8 @@ DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-03-01")
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp() as made:
-        yield made
+def instance(memory_instance: dg.DagsterInstance) -> dg.DagsterInstance:
+    return memory_instance
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Events stay within 32 KiB, whatever a table looks like."""
+"""Events stay within 24 KiB, whatever a table looks like."""
 
 from __future__ import annotations
 

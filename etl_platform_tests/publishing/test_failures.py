@@ -32,6 +32,22 @@ def test_an_error_of_another_kind_passes_as_it_is() -> None:
         raise KeyError("a mistake in the code")
 
 
+def test_an_error_of_another_kind_is_retried_where_that_is_declared() -> None:
+    with pytest.raises(dg.RetryRequested), run_errors(0, Retries(unknown=True)):
+        raise KeyError("a mistake in the code")
+    with pytest.raises(dg.Failure), run_errors(0, Retries(unknown=True)):
+        raise dg.Failure("refused", allow_retries=False)
+    with pytest.raises(dg.Failure), run_errors(0, Retries(unknown=True)):
+        raise PermanentError("refused")
+
+
+def test_waits_are_shortened_at_random_by_their_jitter_at_most() -> None:
+    retries = Retries(delay_s=10, jitter=0.5)
+    waits = {retries.wait_s(1) for _ in range(50)}
+    assert len(waits) > 1
+    assert all(10 <= wait <= 20 for wait in waits)
+
+
 def run(**fields: object) -> dg.DagsterRun:
     return dg.DagsterRun(job_name="job", **fields)  # pyright: ignore[reportArgumentType]
 

@@ -74,7 +74,9 @@ def test_versions_are_drawn_as_a_trend(lake, settings):
     text = str(found["profile_pictures"].value)
     assert "rows by version" in text
     assert "quality score by version" in text
-    assert len(images(found["profile_pictures"])) == 4
+    assert "bytes by version" in text
+    assert "seconds to publish by version" in text
+    assert len(images(found["profile_pictures"])) == 6
     metastore.close()
 
 
