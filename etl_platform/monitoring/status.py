@@ -10,10 +10,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from etl_platform.core.names import TableName
+from etl_platform.monitoring.published import Published, published
 from etl_platform.monitoring.streams import StreamStatus, stream_statuses
 
 if TYPE_CHECKING:
-    from etl_platform.lakehouse import Lake, TableInfo
+    from etl_platform.lakehouse import Lake
     from etl_platform.metastore import AuditRecord, Metastore
 
 
@@ -84,16 +85,14 @@ def table_statuses(
         now: the moment that ages are counted to, default the present.
     """
     moment = now or datetime.now(UTC)
-    published = {info.name: info for info in lake.tables()}
+    tables = published(lake, metastore)
     audits = {TableName.parse(t): a for t, a in metastore.last_audits(lake.uri).items()}
     streams = {TableName.parse(one.stream): one for one in stream_statuses(lake, metastore, now)}
-    every = published.keys() | audits.keys() | streams.keys()
+    every = tables.keys() | audits.keys() | streams.keys()
     names = sorted(name for name in every if not name.is_quarantine)
     return tuple(
         replace(
-            _status(
-                name, published.get(name), published.get(name.quarantine), audits.get(name), moment
-            ),
+            _status(name, tables.get(name), tables.get(name.quarantine), audits.get(name), moment),
             stream=streams.get(name),
         )
         for name in names
@@ -102,8 +101,8 @@ def table_statuses(
 
 def _status(
     name: TableName,
-    info: TableInfo | None,
-    quarantine: TableInfo | None,
+    info: Published | None,
+    quarantine: Published | None,
     audit: AuditRecord | None,
     moment: datetime,
 ) -> TableStatus:
