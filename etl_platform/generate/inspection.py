@@ -89,7 +89,7 @@ def inspect_database(
 
     tables = reflect(database, schemas, views=views)
     sizes = table_sizes(database)
-    indexed = _indexed_columns(database, tables)
+    indexed = indexed_columns(database, tables)
     return tuple(
         _inspected(
             database,
@@ -169,7 +169,7 @@ def _preflight(database: Database, table: SourceTable) -> tuple[Capabilities, ..
     return capabilities(database, Extraction(table=table, policy=policy, types=untyped))
 
 
-def _indexed_columns(
+def indexed_columns(
     database: Database, tables: Sequence[SourceTable]
 ) -> Mapping[tuple[str | None, str], frozenset[str]]:
     """Columns that are first in an index or in the primary key."""
