@@ -1,0 +1,72 @@
+"""What a role finds is what it may query."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from etl_platform import Platform
+from etl_platform.core.errors import QueryRefused
+from etl_platform.core.names import TableName
+
+POLICIES = """
+roles:
+  clerk:
+    tables:
+      shop.orders: {hide: [margin]}
+      shop.customers: {masks: {status: redact}}
+  boss: {tables: {"*": {}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    place: Path = tmp_path_factory.mktemp("lake")
+    (place / "policies.yaml").write_text(POLICIES)
+    made = Platform.open(
+        lake_uri=str(place / "lake"),
+        metastore_url=f"sqlite:///{place}/metastore.db",
+        catalog_dir=str(place / "catalogue"),
+        temp_dir=str(place / "tmp"),
+        policies=str(place / "policies.yaml"),
+    )
+    for table, frame in {
+        "shop.orders": pl.DataFrame({"price": [1.0], "margin": [0.5]}),
+        "shop.customers": pl.DataFrame({"status": ["insolvent"]}),
+        "hr.staff": pl.DataFrame({"surname": ["Ho"]}),
+    }.items():
+        made.lake.publish(made.lake.stage(TableName.parse(table), frame.lazy()))
+    made.saved_queries.save("late", "SELECT surname FROM hr.staff")
+    made.index()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("role", "names"),
+    [
+        (
+            "clerk",
+            {"shop.orders", "shop.orders.price", "shop.customers", "shop.customers.status"},
+        ),
+        (
+            "boss",
+            {"shop.orders", "shop.orders.price", "shop.orders.margin", "shop.customers"}
+            | {"shop.customers.status", "hr.staff", "hr.staff.surname", "late"},
+        ),
+    ],
+)
+def test_a_role_finds_what_it_may_query(platform: Platform, role: str, names: set[str]) -> None:
+    found = platform.search("margin of insolvent staff by surname", 50, role=role)
+    assert {hit.name for hit in found} == names
+
+
+def test_what_a_role_does_not_see_whole_is_in_no_text(platform: Platform) -> None:
+    found = platform.search("insolvent margin", 50, role="clerk")
+    assert [hit for hit in found if "insolvent" in hit.text or "margin" in hit.text] == []
+
+
+def test_nobody_searches_without_a_role_where_there_are_policies(platform: Platform) -> None:
+    with pytest.raises(QueryRefused, match="by role"):
+        platform.search("margin")
