@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,14 @@ import dagster as dg
 from etl_platform.components.options import AssetOptions
 from etl_platform.core.errors import UnknownName
 from etl_platform.core.names import TableName
+from etl_platform.core.stopping import within
 from etl_platform.publishing.anomaly_checks import anomaly_specs, with_anomalies
 from etl_platform.publishing.checks import check_specs, referenced_tables
+from etl_platform.publishing.failure_memory import remembered
 from etl_platform.publishing.failures import Retries, run_errors
+from etl_platform.publishing.requirements import check_requirements, refuse_unread
+from etl_platform.publishing.uses import recorded
+from etl_platform.side_by_side import SIDE_BY_SIDE
 
 if TYPE_CHECKING:
     from etl_platform.quality import Contract
@@ -30,7 +36,8 @@ class TableAsset:
     """What a component knows of a table when definitions load.
 
     ``body`` does the work in a run; the platform's errors in it are translated for Dagster.
-    ``kinds`` are at most three.
+    ``kinds`` are at most three. ``checks`` are further ones, whose results the body yields itself.
+    ``side_by_side`` says that the body may run in a thread beside others.
     """
 
     table: TableName
@@ -48,6 +55,8 @@ class TableAsset:
     default_group: str | None = None
     config: Mapping[str, dg.Field] | None = None
     code_version: str | None = None
+    checks: Sequence[dg.AssetCheckSpec] = ()
+    side_by_side: bool = False
 
 
 def check_contract_columns(contract: Contract, columns: Collection[str], where: str) -> None:
@@ -68,19 +77,23 @@ def build_asset(declared: TableAsset) -> dg.AssetsDefinition:
     A table that a foreign key of the contract points at is a dependency: it must be loaded first.
     """
     body, retries, options = declared.body, declared.retries, declared.options
+    key, upstream = dg.AssetKey(declared.table.key), _upstream(declared)
+    requires = options.requirements
+    refuse_unread(requires, upstream, declared.table.sql)
 
     def compute(context: dg.AssetExecutionContext) -> Iterator[Event]:
-        with run_errors(context.retry_number, retries):
-            yield from with_anomalies(context, declared.table, options.watch, body(context))
+        with run_errors(context.retry_number, retries), _kept(context, declared):
+            check_requirements(context, key, requires)
+            events = with_anomalies(context, declared.table, options.watch, body(context))
+            yield from within(events, options.timeout_s, declared.table.sql)
 
     # Dagster reads this annotation and does not understand it as text.
     compute.__annotations__ = {"context": dg.AssetExecutionContext}
-    key = dg.AssetKey(declared.table.key)
     return dg.asset(
         key=key,
-        deps=sorted(_upstream(declared), key=dg.AssetKey.to_user_string),
+        deps=sorted(upstream, key=dg.AssetKey.to_user_string),
         description=options.description or declared.description,
-        metadata={"dagster/table_name": declared.table.sql, **declared.metadata},
+        metadata={"dagster/table_name": declared.table.sql, **options.stated, **declared.metadata},
         tags=options.tags,
         owners=options.owners,
         group_name=options.group or declared.default_group,
@@ -88,6 +101,7 @@ def build_asset(declared: TableAsset) -> dg.AssetsDefinition:
         check_specs=[
             *check_specs(key, declared.contract, declared.partitions),
             *anomaly_specs(key, options.watch, declared.partitions),
+            *declared.checks,
         ],
         automation_condition=options.condition,
         freshness_policy=options.freshness.policy() if options.freshness else None,
@@ -96,6 +110,10 @@ def build_asset(declared: TableAsset) -> dg.AssetsDefinition:
         pool=declared.pool,
         config_schema=dict(declared.config) if declared.config else None,
         code_version=declared.code_version,
+        # A timeout is a signal, which reaches the main thread alone.
+        op_tags={SIDE_BY_SIDE: "true"}
+        if declared.side_by_side and options.timeout_s is None
+        else None,
     )(compute)
 
 
@@ -107,10 +125,14 @@ def build_together(declared: Sequence[TableAsset]) -> dg.AssetsDefinition:
     """
     first = declared[0]
     body, retries = first.body, first.retries
+    for one in declared:
+        refuse_unread(one.options.requirements, _upstream(one), one.table.sql)
 
     def compute(context: dg.AssetExecutionContext) -> Iterator[Event]:
-        with run_errors(context.retry_number, retries):
-            yield from body(context)
+        with run_errors(context.retry_number, retries), _kept(context, first):
+            for one in declared:
+                check_requirements(context, dg.AssetKey(one.table.key), one.options.requirements)
+            yield from within(body(context), first.options.timeout_s, first.table.sql)
 
     compute.__annotations__ = {"context": dg.AssetExecutionContext}
     keys = {dg.AssetKey(one.table.key) for one in declared}
@@ -119,7 +141,7 @@ def build_together(declared: Sequence[TableAsset]) -> dg.AssetsDefinition:
             key=dg.AssetKey(one.table.key),
             deps=sorted(_upstream(one) - keys, key=dg.AssetKey.to_user_string),
             description=one.options.description or one.description,
-            metadata={"dagster/table_name": one.table.sql, **one.metadata},
+            metadata={"dagster/table_name": one.table.sql, **one.options.stated, **one.metadata},
             skippable=True,
             tags=one.options.tags or {},
             owners=one.options.owners,
@@ -148,6 +170,22 @@ def build_together(declared: Sequence[TableAsset]) -> dg.AssetsDefinition:
         pool=first.pool,
         config_schema=dict(first.config) if first.config else None,
     )(compute)
+
+
+@contextmanager
+def _kept(context: dg.AssetExecutionContext, declared: TableAsset) -> Generator[None]:
+    """Keep what a step took and, when it fails, how; the next success says what differed."""
+
+    def definition() -> str:
+        parts = (declared.contract.model_dump_json(), declared.options, declared.code_version)
+        return "\n".join(map(str, parts))
+
+    inputs = [TableName(*key.path) for key in sorted(_upstream(declared)) if len(key.path) == 2]
+    with (
+        recorded(context, declared.table),
+        remembered(context, declared.table, inputs, definition),
+    ):
+        yield
 
 
 def _upstream(declared: TableAsset) -> set[dg.AssetKey]:

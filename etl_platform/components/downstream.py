@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster_shared.check import CheckError
+
+from etl_platform.publishing.upstream import asset_graph
 
 if TYPE_CHECKING:
     # What `repository_def.asset_graph` returns has no public name.
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from etl_platform.sources.database.drift import ColumnDrift
 
 _LINEAGE = "dagster/column_lineage"
+_SHOWN_CHARACTERS = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def affected_by(
     The lineage is that of each asset's definition or, where it has none, of its last
     materialisation.
     """
-    graph = _graph(context)
+    graph = asset_graph(context)
     start = context.asset_key if asset is None else asset
     changed: dict[dg.AssetKey, set[str] | None] = {start: set(columns)}
     waiting, order = deque([start]), list[dg.AssetKey]()
@@ -88,14 +90,6 @@ def drift_report(
     return "\n".join(lines)
 
 
-def _graph(context: dg.AssetExecutionContext) -> AssetGraph:
-    try:
-        return context.repository_def.asset_graph
-    except CheckError:
-        # A job that is executed in the process that built it knows no repository, only its assets.
-        return context.job_def.asset_layer.asset_graph
-
-
 def _computed(
     context: dg.AssetExecutionContext,
     graph: AssetGraph,
@@ -122,3 +116,11 @@ def _lineage(found: object) -> dg.TableColumnLineage | None:
     if isinstance(found, dg.TableColumnLineageMetadataValue):
         return found.column_lineage
     return found if isinstance(found, dg.TableColumnLineage) else None
+
+
+def drift_entry(drift: tuple[ColumnDrift, ...]) -> dict[str, dg.MetadataValue]:
+    """What changed, for the materialisation."""
+    if not drift:
+        return {}
+    text = "\n".join(map(str, drift))[:_SHOWN_CHARACTERS]
+    return {"schema_drift": dg.MetadataValue.text(text)}

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import dagster as dg
 from pydantic import Field, field_validator, model_validator
 
+from etl_platform.components.sla.terms import METADATA as SLA_METADATA
+from etl_platform.components.sla.terms import Sla
 from etl_platform.components.timing import (
     Declaration,
     Freshness,
     Schedule,
     automation_condition,
+    parse_duration,
 )
 from etl_platform.core.errors import EtlError
 from etl_platform.core.names import TableName
 from etl_platform.publishing.anomaly_checks import DEFAULT_METRICS, Watch
 from etl_platform.publishing.declared import as_contract
 from etl_platform.publishing.failures import Retries
+from etl_platform.publishing.requirements import Requirements, as_requirements
 
 if TYPE_CHECKING:
     from etl_platform.quality import Contract
@@ -77,7 +81,18 @@ class AssetOptions(Declaration):
         "A cron expression: on its tick, after upstream. none: by schedule or by hand only.",
         examples=["eager"],
     )
+    timeout: str | None = Field(
+        default=None,
+        description="The longest that one try may take; then it is stopped, in the source and in "
+        "DuckDB too, and tried again as after any transient error. Default: no limit.",
+        examples=["30m"],
+    )
     freshness: Freshness | None = Field(default=None, description="How old the asset may be.")
+    sla: Sla | None = Field(
+        default=None,
+        description="By when the asset, or each partition, has to be there.",
+        examples=[{"by": "07:00", "timezone": "Europe/Berlin", "days": "weekdays"}],
+    )
     schedule: Schedule | None = Field(
         default=None, description="Replaces the component's schedule for this asset."
     )
@@ -91,6 +106,13 @@ class AssetOptions(Declaration):
         default=None,
         description="A check for each of some metrics, as soon as its history is long enough.",
     )
+    requires: dict[str, str] | None = Field(
+        default=None,
+        description="Of tables that it reads (* is every other), or it is not computed. published: "
+        "the newest batch was not blocked. no_quarantine: nor were rows set aside. no_warnings: "
+        "and every check passed.",
+        examples=[{"shop.orders": "no_warnings"}],
+    )
 
     @field_validator("contract")
     @classmethod
@@ -103,18 +125,40 @@ class AssetOptions(Declaration):
                 raise ValueError(str(error)) from error
         return value
 
+    @field_validator("requires")
+    @classmethod
+    def _valid_requires(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        try:
+            as_requirements(value, "requires")
+        except EtlError as error:
+            raise ValueError(str(error)) from error
+        return value
+
     @field_validator("automation")
     @classmethod
     def _valid_automation(cls, value: str | None) -> str | None:
         automation_condition(value)
         return value
 
+    @field_validator("timeout")
+    @classmethod
+    def _valid_timeout(cls, value: str | None) -> str | None:
+        if value is not None and not parse_duration(value):
+            raise ValueError("a timeout is longer than nothing")
+        return value
+
+    @property
+    def timeout_s(self) -> float | None:
+        """The same in seconds."""
+        return None if self.timeout is None else parse_duration(self.timeout).total_seconds()
+
     def over(self, defaults: AssetOptions) -> Self:
-        """These options, with ``defaults`` where nothing is said; tags are merged."""
+        """These options, with ``defaults`` where nothing is said; tags and ``requires`` are
+        merged."""
         said = {name: getattr(self, name) for name in self.model_fields_set}
         base = {name: getattr(defaults, name) for name in defaults.model_fields_set}
-        if "tags" in said and "tags" in base:
-            said["tags"] = {**(base["tags"] or {}), **(said["tags"] or {})}
+        for name in {"tags", "requires"} & said.keys() & base.keys():
+            said[name] = {**(base[name] or {}), **(said[name] or {})}
         return type(self).model_construct(_fields_set=None, **{**base, **said})
 
     def contract_of(self, where: str) -> Contract:
@@ -124,6 +168,16 @@ class AssetOptions(Declaration):
             ConfigError: when it refers to a place in Python that has none.
         """
         return as_contract(self.contract, where)
+
+    @property
+    def requirements(self) -> Requirements:
+        """What is required of the tables that the asset reads."""
+        return as_requirements(self.requires, "requires")
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """Metadata by which others find what is declared here."""
+        return {} if self.sla is None else {SLA_METADATA: self.sla.model_dump(mode="json")}
 
     @property
     def watch(self) -> Watch:
@@ -142,13 +196,26 @@ class Retrying(Declaration):
 
     attempts: int = Field(default=3, description="How often it is tried again.")
     delay_s: float = Field(default=10.0, description="Seconds before the first retry; doubles.")
+    longest_s: float = Field(default=600.0, description="The longest wait, in seconds.")
+    jitter: float = Field(
+        default=0.2,
+        description="Share of each wait that is left to chance, from 0 to 1, so that assets that "
+        "failed together do not come back together.",
+    )
+    unknown: bool = Field(
+        default=False,
+        description="Also after errors of kinds that the platform does not know, such as those of "
+        "a project's own Python code. Refused data and permanent errors are never tried again.",
+    )
 
     @model_validator(mode="after")
-    def _not_negative(self) -> Retrying:
+    def _in_bounds(self) -> Retrying:
         # Bounds in the annotation are not accepted by Dagster's resolution of YAML.
-        if self.attempts < 0 or self.delay_s < 0:
-            raise ValueError("attempts and delay_s are zero or more")
+        if min(self.attempts, self.delay_s, self.longest_s) < 0:
+            raise ValueError("attempts, delay_s and longest_s are zero or more")
+        if not 0 <= self.jitter <= 1:
+            raise ValueError("jitter is a share from 0 to 1")
         return self
 
     def retries(self) -> Retries:
-        return Retries(self.attempts, self.delay_s)
+        return Retries(self.attempts, self.delay_s, self.longest_s, self.jitter, self.unknown)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -11,6 +11,8 @@ from etl_platform.components.assets import TableAsset
 from etl_platform.components.timing import Schedule
 
 Partitions = dg.TimeWindowPartitionsDefinition
+_MOST = 100
+"""Partitions that one tick requests at most: a longer gap is for a backfill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,15 @@ def build_jobs(
         )
         jobs.append(made)
         if job.schedule is not None:
-            schedules.append(_schedule(made, job.schedule, job.partitions))
+            schedules.append(_schedule(made, keys, job.schedule, job.partitions))
     return jobs, schedules
 
 
 def _schedule(
-    job: dg.UnresolvedAssetJobDefinition, schedule: Schedule, partitions: Partitions | None
+    job: dg.UnresolvedAssetJobDefinition,
+    keys: Sequence[dg.AssetKey],
+    schedule: Schedule,
+    partitions: Partitions | None,
 ) -> dg.ScheduleDefinition:
     status = (
         dg.DefaultScheduleStatus.RUNNING if schedule.enabled else dg.DefaultScheduleStatus.STOPPED
@@ -74,14 +79,15 @@ def _schedule(
             default_status=status,
         )
 
-    def newest_partition(
+    def due_partitions(
         context: dg.ScheduleEvaluationContext,
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         with dg.partition_loading_context(effective_dt=context.scheduled_execution_time):
-            key = partitions.get_last_partition_key()
-        if key is None:
+            complete = partitions.get_partition_keys()
+        if not complete:
             yield dg.SkipReason("no partition is complete yet")
-        else:
+            return
+        for key in _due(context.instance, keys, complete):
             yield dg.RunRequest(run_key=key, partition_key=key)
 
     return dg.ScheduleDefinition(
@@ -90,5 +96,22 @@ def _schedule(
         cron_schedule=schedule.cron,
         execution_timezone=schedule.timezone,
         default_status=status,
-        execution_fn=newest_partition,
+        execution_fn=due_partitions,
     )
+
+
+def _due(
+    instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], complete: Sequence[str]
+) -> Sequence[str]:
+    """The newest partition, and those before it that came after the newest that was ever made.
+
+    Dagster makes up for the last tick alone, and the daemon may have slept through several. What is
+    older than what was made is for a backfill. A partition is requested once, by its run key.
+    """
+    first = len(complete) - 1
+    places = {key: place for place, key in enumerate(complete)}
+    for key in keys:
+        made = [places[one] for one in instance.get_materialized_partitions(key) if one in places]
+        if made:
+            first = min(first, max(made) + 1)
+    return complete[max(first, len(complete) - _MOST) :] or complete[-1:]

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from etl_platform.core.duck import connect, literal, quote, read_parquet
+from etl_platform.core.duck import literal, quote, read_parquet
 from etl_platform.core.names import TableName
+from etl_platform.core.sessions import session
 from etl_platform.core.types import duckdb_type
 from etl_platform.sources.database.drift import ColumnDrift
 
@@ -56,7 +57,7 @@ class SettingApart:
         """
         staged = lake.stage(self.table.quarantine, rows)
         try:
-            with connect(lake.settings) as con:
+            with session(lake.settings) as con:
                 yield con.sql(self.kept(staged)), self.apart(staged)
         finally:
             lake.discard(staged)

@@ -88,12 +88,10 @@ class Project:
 
 
 @pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    home = tmp_path / "dagster_home"
-    home.mkdir()
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
-    with dg.DagsterInstance.local_temp(str(home)) as made:
-        yield made
+def instance(request: pytest.FixtureRequest) -> dg.DagsterInstance:
+    """In memory, but for tests that are marked ``stored_instance``."""
+    stored = request.node.get_closest_marker("stored_instance") is not None
+    return request.getfixturevalue("stored_instance" if stored else "memory_instance")
 
 
 @pytest.fixture

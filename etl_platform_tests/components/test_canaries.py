@@ -36,6 +36,7 @@ def canaries(
 
 
 @pytest.mark.postgres
+@pytest.mark.stored_instance  # its files are searched, too
 def test_no_secret_is_left_by_runs_that_work_and_runs_that_fail(
     canaries: Canaries,
     project: Project,

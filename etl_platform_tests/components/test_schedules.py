@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import dagster as dg
+import pytest
 
 from etl_platform_tests.components.conftest import Project, Shop
 from etl_platform_tests.components.test_database_source import ORDERS, source
@@ -38,6 +39,7 @@ def test_a_tick_requests_all_assets_that_have_no_schedule_of_their_own(
     assert len(project.rows("shop.customers")) == 2
 
 
+@pytest.mark.stored_instance
 def test_a_tick_of_a_partitioned_asset_requests_the_newest_complete_partition(
     project: Project, shop: Shop
 ) -> None:

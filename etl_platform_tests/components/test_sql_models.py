@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal
 
@@ -122,6 +123,46 @@ def test_a_wrong_name_is_an_error_at_load_with_file_line_and_the_nearest(
     text = str(error.value.__cause__)
     assert f"by_customer.sql:{line}" in text
     assert f"did you mean '{right}'" in text
+
+
+SQL_MODELS = """\
+type: etl_platform.SqlModelsComponent
+attributes:
+  external_tables: {shop.orders: {amount: INTEGER}}
+  variables:
+    least: 15
+    since: {type: DATE, value: "2024-01-01"}
+  macros:
+    # What is left of a price.
+    net(price, tax): price / (1 + tax)
+    twice(a): a * 2
+---
+type: etl_platform.SqlModelsComponent
+attributes: {folder: other}
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "line", "what"),
+    [
+        ("type: DATE", "type: DAT", 6, r"variable 'since'.*'DAT'.*did you mean 'DATE'"),
+        ('value: "2024-01-01"', "value: soon", 6, "variable 'since'"),
+        ("net(price, tax)", "net(price, price)", 9, "net"),
+        ("twice(a): a * 2", "sum(a): a * 2", 10, "there is a function 'sum' already"),
+    ],
+)
+def test_a_wrong_variable_or_macro_is_told_with_file_and_line(
+    project: Project, right: str, wrong: str, line: int, what: str
+) -> None:
+    assert SQL_MODELS.count(right) == 1
+    file = project.write("marts/defs.yaml", SQL_MODELS.replace(right, wrong))
+    project.write("marts/m.sql", "SELECT net(amount, 1) AS n FROM shop.orders")
+    project.write("marts/other/n.sql", "SELECT 1 AS n")
+    with pytest.raises(Exception, match="Error while building") as error, project.defs():
+        pass
+    text = str(error.value.__cause__)
+    assert text.startswith(f"{file}:{line}: ")
+    assert re.search(what, text, re.DOTALL)
 
 
 def test_folders_of_models_know_each_others_columns(project: Project, shop: Shop) -> None:

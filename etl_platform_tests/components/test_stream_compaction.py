@@ -18,6 +18,8 @@ from etl_platform_tests.components.conftest import Project
 from etl_platform_tests.components.streams import ASSET, TABLE, Feed, failures, messages
 from etl_platform_tests.servers.kafka import KafkaServer, Message
 
+pytestmark = pytest.mark.stored_instance
+
 PARTITIONS = dg.DynamicPartitionsDefinition(name=TABLE.sql)
 COMPACTOR = Compactor((TABLE,), PARTITIONS, (ASSET,), Compaction(periods=["day"]))
 

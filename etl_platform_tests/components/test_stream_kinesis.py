@@ -10,6 +10,8 @@ from etl_platform_tests.components.conftest import Project
 from etl_platform_tests.components.streams import COLUMNS, TABLE, Feed, failures, messages
 from etl_platform_tests.servers.aws import CREDENTIALS, REGION, KinesisServer
 
+pytestmark = pytest.mark.stored_instance
+
 
 @dataclass
 class KinesisFeed(Feed):

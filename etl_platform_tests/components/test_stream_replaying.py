@@ -11,6 +11,8 @@ from etl_platform_tests.components.conftest import Project
 from etl_platform_tests.components.streams import COLUMNS, TABLE, Feed, messages
 from etl_platform_tests.servers.kafka import KafkaServer, Message
 
+pytestmark = pytest.mark.stored_instance
+
 STRICT = {"id": {"type": "int64", "required": True}, "amount": "decimal(10, 2)", "n": "int64"}
 UNREADABLE = [Message(b'{"id": %d, "n": "many"}' % number, None, 0) for number in (100, 101)]
 HOPELESS = Message(b"\xff\xfe", None, 0)

@@ -33,6 +33,8 @@ from etl_platform_tests.components.conftest import Project
 from etl_platform_tests.components.streams import Feed, messages
 from etl_platform_tests.servers.kafka import KafkaServer, free_port, serving
 
+pytestmark = pytest.mark.stored_instance
+
 NAME = "shop.clicks"
 _NOTHING = BatchOutcome(0, 0, 0, 0, 0.1).to_json()
 

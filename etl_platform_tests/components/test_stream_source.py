@@ -11,6 +11,8 @@ from etl_platform_tests.components.conftest import Project
 from etl_platform_tests.components.streams import COLUMNS, TABLE, Feed, failures, message, messages
 from etl_platform_tests.servers.kafka import KafkaServer, Message, MockCluster
 
+pytestmark = pytest.mark.stored_instance
+
 POSITIVE = {"rules": [{"rule": "range", "column": "amount", "max": 50, "action": "quarantine"}]}
 
 

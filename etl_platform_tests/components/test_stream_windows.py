@@ -26,6 +26,8 @@ from etl_platform_tests.components.conftest import Project
 from etl_platform_tests.components.streams import TABLE, Feed, failures
 from etl_platform_tests.servers.kafka import KafkaServer, Message
 
+pytestmark = pytest.mark.stored_instance
+
 COLUMNS = {"id": "int64", "at": "timestamptz", "shop": "string"}
 BASE = datetime(2026, 1, 1, tzinfo=UTC)
 WINDOW = {

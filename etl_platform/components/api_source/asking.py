@@ -9,8 +9,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from etl_platform.components.api_source.options import ApiTableOptions
-from etl_platform.core.duck import connect, quote
+from etl_platform.core.duck import quote
 from etl_platform.core.errors import ConfigError
+from etl_platform.core.sessions import session
 from etl_platform.sources.api.messages import ApiRequest, ApiResponse, Transport
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def parents(lake: Lake, table: TableName, resource: ResourceOptions) -> Iterator
         )
     columns = ", ".join(quote(one) for one in fields)
     sql = f"SELECT DISTINCT {columns} FROM {lake.relation_sql(table)} ORDER BY ALL"
-    with connect(lake.settings) as con:
+    with session(lake.settings) as con:
         for batch in con.sql(sql).to_arrow_reader(_BATCH_ROWS):
             for row in batch.to_pylist():
                 yield {name: _json(value) for name, value in row.items()}

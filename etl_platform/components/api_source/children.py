@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from etl_platform.components.api_source.drift import ColumnPolicy, as_reader, drift_entry
+from etl_platform.components.api_source.drift import ColumnPolicy, as_reader
 from etl_platform.components.api_source.metadata import not_judged
 from etl_platform.components.assets import Event
+from etl_platform.components.downstream import drift_entry
 from etl_platform.components.options import AssetOptions
-from etl_platform.core.duck import connect, quote
+from etl_platform.core.duck import quote
 from etl_platform.core.errors import SchemaMismatch
 from etl_platform.core.names import TableName
+from etl_platform.core.sessions import session
 from etl_platform.publishing.anomaly_checks import with_anomalies
 from etl_platform.publishing.publish import PARTITION_COLUMN, Publication, publish
 
@@ -90,7 +92,7 @@ class ChildTableOf:
                 rows, apart = stack.enter_context(policy.rows(lake, own, drift))
                 extra, names = drift_entry(drift), list(own.schema.names)
             if mode == "upsert" and lake.exists(self.table):
-                con = stack.enter_context(connect(lake.settings))
+                con = stack.enter_context(session(lake.settings))
                 con.register("new_rows", as_reader(rows))
                 con.register("read_records", _keys(found.tables[0].reader(), self.key))
                 kept = " AND ".join(f"old.{quote(_PARENT + n)} = read.{quote(n)}" for n in self.key)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from etl_platform.lakehouse import Lake
     from etl_platform.sources.api.records.tables import ExtractedTable
 
-_SHOWN_CHARACTERS = 4_000
 _BATCH_ROWS = 65_536
 _FIXES = {
     "freeze": "see that the readers can take it, then run once with schema_change: evolve",
@@ -151,14 +150,6 @@ def as_reader(rows: object) -> pa.RecordBatchReader:
     if isinstance(rows, pa.RecordBatchReader):
         return rows
     return cast("duckdb.DuckDBPyRelation", rows).to_arrow_reader(_BATCH_ROWS)
-
-
-def drift_entry(drift: tuple[ColumnDrift, ...]) -> dict[str, dg.MetadataValue]:
-    """The same for the materialisation."""
-    if not drift:
-        return {}
-    text = "\n".join(map(str, drift))[:_SHOWN_CHARACTERS]
-    return {"schema_drift": dg.MetadataValue.text(text)}
 
 
 def _filled_up(reader: pa.RecordBatchReader, known: pa.Schema) -> pa.RecordBatchReader:

@@ -13,10 +13,11 @@ import dagster as dg
 
 from etl_platform.components.api_source.asking import Counting, asking, parents
 from etl_platform.components.api_source.children import ChildTableOf, check_children
-from etl_platform.components.api_source.drift import ColumnPolicy, drift_entry
+from etl_platform.components.api_source.drift import ColumnPolicy
 from etl_platform.components.api_source.metadata import extraction_metadata, not_judged
 from etl_platform.components.api_source.options import ApiTableOptions
 from etl_platform.components.assets import LAKE_KEY, Event
+from etl_platform.components.downstream import drift_entry
 from etl_platform.core.errors import SchemaMismatch
 from etl_platform.core.names import TableName
 from etl_platform.publishing.anomaly_checks import with_anomalies

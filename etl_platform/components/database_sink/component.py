@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field, field_validator
 
-from etl_platform.components.assets import LAKE_KEY, Event, TableAsset
+from etl_platform.components.assets import LAKE_KEY, TableAsset
 from etl_platform.components.database_sink.loading import SinkTable
 from etl_platform.components.database_sink.options import SinkOptions
 from etl_platform.components.database_sink.resource import DatabaseSinkResource
@@ -15,12 +15,12 @@ from etl_platform.components.database_sink.reverting import revert_job
 from etl_platform.components.database_sink.scaffolder import DatabaseSinkScaffolder
 from etl_platform.components.options import Retrying
 from etl_platform.components.schedules import build_jobs
+from etl_platform.components.sinking import build_sent
 from etl_platform.components.timing import Schedule
 from etl_platform.core.errors import ConfigError
 from etl_platform.core.names import TableName, to_identifier
 from etl_platform.core.secrets import check_no_literal_secret
 from etl_platform.publishing.declared import as_contract
-from etl_platform.publishing.failures import run_errors
 from etl_platform.sinks.database.load import Target
 
 
@@ -73,7 +73,7 @@ class DatabaseSinkComponent(dg.Component, dg.Model, dg.Resolvable):
         targets = {name: t.target for name, t in zip(self.tables, tables, strict=True)}
         revert = revert_job(self.sink_name, self.resource_key, targets, self.retry.retries())
         return dg.Definitions(
-            assets=[self._asset(t, d) for t, d in zip(tables, declared, strict=True)],
+            assets=[_asset(t, d) for t, d in zip(tables, declared, strict=True)],
             jobs=[*jobs, revert],
             schedules=schedules,
             resources={self.resource_key: DatabaseSinkResource(name=self.sink_name, url=self.url)},
@@ -106,27 +106,7 @@ class DatabaseSinkComponent(dg.Component, dg.Model, dg.Resolvable):
             default_group=self.sink_name,
         )
 
-    def _asset(self, table: SinkTable, declared: TableAsset) -> dg.AssetsDefinition:
-        options, retries = table.options, declared.retries
 
-        def load(context: dg.AssetExecutionContext) -> Iterator[Event]:
-            with run_errors(context.retry_number, retries):
-                yield from table.run(context)
-
-        # Dagster reads this annotation and does not understand it as text.
-        load.__annotations__ = {"context": dg.AssetExecutionContext}
-        return dg.asset(
-            key=table.key,
-            deps=list(declared.deps),
-            description=options.description or declared.description,
-            metadata={"dagster/table_name": str(table.target), "mode": options.mode},
-            tags=options.tags,
-            owners=options.owners,
-            group_name=options.group or declared.default_group,
-            kinds=set(declared.kinds),
-            check_specs=table.check_specs(),
-            automation_condition=options.condition,
-            freshness_policy=options.freshness.policy() if options.freshness else None,
-            required_resource_keys=set(declared.resource_keys),
-            pool=declared.pool,
-        )(load)
+def _asset(table: SinkTable, declared: TableAsset) -> dg.AssetsDefinition:
+    metadata = {"dagster/table_name": str(table.target), "mode": table.options.mode}
+    return build_sent(declared, table.check_specs(), metadata)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +11,7 @@ import dagster as dg
 from etl_platform.components.assets import LAKE_KEY, Event
 from etl_platform.components.database_sink.options import SinkOptions
 from etl_platform.components.database_sink.resource import DatabaseSinkResource
+from etl_platform.components.sinking import note_sent, refused
 from etl_platform.core.names import TableName
 from etl_platform.publishing.budget import Entry, fit
 from etl_platform.publishing.checks import table_value
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from etl_platform.lakehouse import Lake
     from etl_platform.sinks.database import (
         DatabaseSink,
-        GateViolation,
         LoadReceipt,
         Reconciliation,
         Rows,
@@ -77,6 +77,8 @@ class SinkTable:
         Raises:
             TransientError, PermanentError: as the lake and the target raise them.
         """
+        from etl_platform.lakehouse import External
+        from etl_platform.lakehouse.destinations import Destination
         from etl_platform.sinks.database import GateViolation, rows_of
 
         lake = cast("LakeResource", getattr(context.resources, LAKE_KEY)).lake()
@@ -86,7 +88,8 @@ class SinkTable:
         try:
             receipt = self._load(context, lake, sink, version)
         except GateViolation as violation:
-            yield _refused(self.key, violation)
+            what = "the target cannot hold these rows; nothing was sent"
+            yield refused(self.key, FITS, what, violation)
             raise
         results = [
             dg.AssetCheckResult(
@@ -97,7 +100,10 @@ class SinkTable:
             )
         ]
         whole = self._renamed(rows_of(lake, self.source, version))
-        self._note(context, lake, sink, version)
+        database = sink.database
+        external = External(database.name, database.dialect.name, str(self.target))
+        lineage = self.options.lineage(lake.schema(self.source, version).names)
+        note_sent(context, lake, self.source, Destination(external, lineage, version))
         if self.options.reconcile:
             results.append(_compared(self.key, sink.reconcile(whole, self.target, self._scope())))
         yield dg.MaterializeResult(
@@ -135,27 +141,6 @@ class SinkTable:
         )
         return sink.load(self._renamed(rows), load)
 
-    def _note(
-        self, context: dg.AssetExecutionContext, lake: Lake, sink: DatabaseSink, version: int
-    ) -> None:
-        """Keep for the table's lineage where it went. The load stands whatever happens here."""
-        from etl_platform.lakehouse import External
-        from etl_platform.lakehouse.destinations import Destination, note_destination
-
-        database = sink.database
-        target = External(database.name, database.dialect.name, str(self.target))
-        columns = self._lineage(lake.schema(self.source, version).names)
-        try:
-            note_destination(lake.root, self.source, Destination(target, columns, version))
-        except OSError as error:
-            context.log.warning(
-                "%s: its lineage does not tell of %s: %s", self.source, target, error
-            )
-
-    def _lineage(self, columns: Sequence[str]) -> Mapping[str, str]:
-        """The columns of the target, and those of the lake that they hold."""
-        return self.options.columns or {name: name for name in columns}
-
     def _renamed(self, rows: Rows) -> Rows:
         return rows if self.options.columns is None else rows.renamed(self.options.columns)
 
@@ -190,24 +175,9 @@ class SinkTable:
             entries["skipped"] = Entry(value.text("the target had this batch already"))
         entries["dagster/column_schema"] = schema_entry(columns_of(rows.schema, {}))
         entries["dagster/column_lineage"] = lineage_entry(
-            {n: [(self.source, old)] for n, old in self._lineage(rows.schema.names).items()}
+            {n: [(self.source, old)] for n, old in self.options.lineage(rows.schema.names).items()}
         )
         return fit(entries)
-
-
-def _refused(key: dg.AssetKey, violation: GateViolation) -> dg.AssetCheckResult:
-    rows = [
-        {"column": f.column, "reason": f.reason, "rows": f.rows, "samples": "; ".join(f.samples)}
-        for f in violation.findings
-    ]
-    return dg.AssetCheckResult(
-        passed=False,
-        asset_key=key,
-        check_name=FITS,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description="the target cannot hold these rows; nothing was sent",
-        metadata=fit({"findings": table_value(rows)}),
-    )
 
 
 def _compared(key: dg.AssetKey, found: Reconciliation) -> dg.AssetCheckResult:

@@ -7,19 +7,16 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from etl_platform.components.options import AssetOptions
+from etl_platform.components.sinking import SentOptions
 from etl_platform.components.timing import parse_duration
-from etl_platform.core.errors import EtlError
-from etl_platform.core.names import TableName
 from etl_platform.sinks.database.load import History, LoadMode
 
 Mode = Literal["append", "replace", "upsert", "delete_insert", "scd2"]
 
 
-class SinkOptions(AssetOptions):
+class SinkOptions(SentOptions):
     """One table of the target."""
 
-    source: str = Field(description="Table of the lake.", examples=["shop.orders"])
     mode: Mode = Field(
         default="replace",
         description="append: what was appended to the lake's table since the last load. replace: "
@@ -33,10 +30,6 @@ class SinkOptions(AssetOptions):
     )
     table_schema: str | None = Field(
         default=None, description="Schema of the target; default: the connection's own."
-    )
-    columns: dict[str, str] | None = Field(
-        default=None,
-        description="Column of the target to column of the lake; default: all, by their names.",
     )
     keep_before: str | None = Field(
         default=None,
@@ -55,15 +48,6 @@ class SinkOptions(AssetOptions):
         default=False, description="scd2: close rows that the lake does not have any more."
     )
 
-    @field_validator("source")
-    @classmethod
-    def _table(cls, value: str) -> str:
-        try:
-            TableName.parse(value)
-        except EtlError as error:
-            raise ValueError(str(error)) from error
-        return value
-
     @field_validator("keep_before")
     @classmethod
     def _duration(cls, value: str | None) -> str | None:
@@ -73,8 +57,6 @@ class SinkOptions(AssetOptions):
 
     @model_validator(mode="after")
     def _possible(self) -> SinkOptions:
-        if self.contract is not None:
-            raise ValueError("a contract belongs to the lake's table; a sink checks what fits")
         if self.mode not in ("append", "replace") and not self.key:
             raise ValueError(f"mode {self.mode} needs a key")
         if self.mode == "append" and self.keep_before and not self.key:

@@ -23,17 +23,19 @@ from etl_platform.components.database_source.describe import column_types, table
 from etl_platform.components.database_source.loading import FULL_REFRESH, Load
 from etl_platform.components.database_source.options import ExtractOptions, QueryOptions
 from etl_platform.components.database_source.scaffolder import DatabaseSourceScaffolder
-from etl_platform.components.database_source.state import SourceState, target_tables
+from etl_platform.components.database_source.state import SourceState
 from etl_platform.components.known_tables import KnownTables, MakesTables
 from etl_platform.components.options import Retrying, schema_name
 from etl_platform.components.project import refresh_command, stored_state
 from etl_platform.components.schedules import build_jobs
 from etl_platform.components.timing import Schedule
 from etl_platform.core.errors import UnknownName
+from etl_platform.core.inert import fenced, prose
 from etl_platform.core.names import TableName, to_identifier
 from etl_platform.core.secrets import check_no_literal_secret
 from etl_platform.resources import DatabaseResource
 from etl_platform.sources.database.tables import SourceTable
+from etl_platform.sources.database.targets import target_tables
 
 _log = logging.getLogger(__name__)
 _KINDS = {"postgresql": "postgres"}
@@ -218,7 +220,9 @@ class DatabaseSourceComponent(StateBackedComponent, MakesTables, dg.Model, dg.Re
             yield self._asset(
                 load,
                 state,
-                description=source.comment or f"Table `{source.full_name}` of {self.source_name}.",
+                description=prose(
+                    source.comment or f"Table {source.full_name} of {self.source_name}."
+                ),
                 metadata=table_metadata(source, names),
             )
 
@@ -238,7 +242,7 @@ class DatabaseSourceComponent(StateBackedComponent, MakesTables, dg.Model, dg.Re
                 load,
                 state,
                 description=f"Result of a query on {self.source_name}.",
-                metadata={"query": dg.MetadataValue.md(f"```sql\n{query.sql}\n```")},
+                metadata={"query": dg.MetadataValue.md(fenced(query.sql))},
             )
 
     def _asset(

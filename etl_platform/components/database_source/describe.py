@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from etl_platform.core.inert import one_line
 from etl_platform.core.names import TableName
 from etl_platform.sources.database.tables import SourceTable
 
@@ -77,7 +78,7 @@ def table_metadata(table: SourceTable, targets: Mapping[str, TableName]) -> dict
         dg.TableColumn(
             column.name,
             column.source_type or "any",
-            description=column.comment,
+            description=one_line(column.comment) if column.comment else None,
             constraints=dg.TableColumnConstraints(
                 nullable=column.nullable,
                 unique=single and column.name in key,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -11,23 +11,24 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import BaseModel, Field, PrivateAttr
 
-from etl_platform.components.assets import (
-    TableAsset,
-    build_asset,
-    check_contract_columns,
+from etl_platform.components.assets import TableAsset, check_contract_columns
+from etl_platform.components.lines import Lines
+from etl_platform.components.models import ModelsComponent
+from etl_platform.components.sql_models.header_options import (
+    check_view,
+    header_options,
+    with_key,
 )
-from etl_platform.components.known_tables import KnownTables, MakesTables, tables_for
-from etl_platform.components.options import AssetOptions, Retrying
-from etl_platform.components.schedules import build_jobs
-from etl_platform.components.sql_models.header_options import header_options
 from etl_platform.components.sql_models.running import ModelRun
 from etl_platform.components.sql_models.scanning import scan
-from etl_platform.components.timing import Schedule
-from etl_platform.core.names import DEFAULT_SCHEMA, TableName, to_identifier
-from etl_platform.transforms.sql_models import SqlModel, load_models
+from etl_platform.core.inert import fenced
+from etl_platform.core.names import DEFAULT_SCHEMA, TableName
+from etl_platform.planner.tables import Schema
+from etl_platform.transforms.expressions import Macro, Variable
+from etl_platform.transforms.sql_models import Model, load_models
 
 
-class SqlModelsComponent(dg.Component, MakesTables, dg.Model, dg.Resolvable):
+class SqlModelsComponent(ModelsComponent):
     """A folder of SELECT statements, each kept as a checked, profiled table of the lake.
 
     Dependencies, columns and column lineage come from the text. A model may read the tables of
@@ -47,27 +48,8 @@ class SqlModelsComponent(dg.Component, MakesTables, dg.Model, dg.Resolvable):
         default=DEFAULT_SCHEMA,
         description="Schema of files directly in the folder; a subfolder is a schema of its own.",
     )
-    name: str | None = Field(
-        default=None,
-        description="Name of jobs, schedules and default group; default: target_schema.",
-    )
-    defaults: AssetOptions = Field(
-        default=AssetOptions(), description="Options of every model that its header does not set."
-    )
-    external_tables: dict[str, dict[str, str] | None] = Field(
-        default={},
-        description="Tables that Python assets make: column to DuckDB type, or null if unknown.",
-        examples=[{"main.rates": {"currency": "VARCHAR", "rate": "DOUBLE"}}],
-    )
-    schedule: Schedule | None = Field(default=None, description="When all models are computed.")
-    retry: Retrying = Field(default=Retrying(), description="After a transient error.")
-    pool: str | None = Field(
-        default=None, description="Concurrency pool that all models share; default: none."
-    )
-
+    _folder: Path = PrivateAttr(default=Path())
     _root: Path = PrivateAttr(default=Path())
-    _loading: bool = PrivateAttr(default=False)
-    _models: tuple[SqlModel, ...] | None = PrivateAttr(default=None)
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
@@ -76,6 +58,7 @@ class SqlModelsComponent(dg.Component, MakesTables, dg.Model, dg.Resolvable):
         return loaded
 
     def _find(self, context: dg.ComponentLoadContext) -> None:
+        self._folder = context.path
         self._root = (context.path / self.folder).resolve()
 
     @classmethod
@@ -89,85 +72,66 @@ class SqlModelsComponent(dg.Component, MakesTables, dg.Model, dg.Resolvable):
     def schemas(self) -> frozenset[str]:
         return self._names[0]
 
-    def known_tables(self, context: dg.ComponentLoadContext) -> KnownTables:
-        if self._loading:
-            # Two folders read each other's tables: the second takes the first as it is written.
-            return KnownTables(open_schemas=self.schemas())
-        return KnownTables({model.table: model.columns for model in self._load_models(context)})
+    @property
+    def reads(self) -> frozenset[TableName]:
+        return self._names[1]
 
-    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Build an asset per file.
-
-        Raises:
-            PermanentError: what is wrong with a model, with file and line.
-        """
-        models = self._load_models(context)
-        made = {model.table for model in models} | set(self._known(context).columns)
-        assets = [self._asset(model, made) for model in models]
-        name = to_identifier(self.name or self.target_schema)
-        jobs, schedules = build_jobs(name, assets, self.schedule)
-        return dg.Definitions(
-            assets=[build_asset(asset) for asset in assets], jobs=jobs, schedules=schedules
+    def load_models(self, known: Schema) -> tuple[Model, ...]:
+        at = Lines(self._folder, variables=self.variables, macros=self.macros).at
+        macros = [
+            Macro.parse(signature, body, where=at("macros", signature))
+            for signature, body in self.macros.items()
+        ]
+        return load_models(
+            self._root,
+            known,
+            default_schema=self.target_schema,
+            variables={
+                name: Variable.parse(name, value, where=at("variables", name))
+                for name, value in self.variables.items()
+            },
+            macros={macro.name: macro for macro in macros},
         )
-
-    def _load_models(self, context: dg.ComponentLoadContext) -> tuple[SqlModel, ...]:
-        if self._models is None:
-            self._loading = True
-            try:
-                known = self._known(context)
-            finally:
-                self._loading = False
-            columns = {**known.columns, **self._external}
-            for table in self._names[1]:
-                if table.schema in known.open_schemas:
-                    columns.setdefault(table, None)
-            self._models = load_models(self._root, columns, default_schema=self.target_schema)
-        return self._models
-
-    def _known(self, context: dg.ComponentLoadContext) -> KnownTables:
-        return tables_for(context, self, set(self._names[1]))
-
-    @cached_property
-    def _external(self) -> dict[TableName, Mapping[str, str] | None]:
-        return {TableName.parse(name): columns for name, columns in self.external_tables.items()}
 
     @cached_property
     def _names(self) -> tuple[frozenset[str], frozenset[TableName]]:
         """The schemas that the files make tables in, and the tables that they read."""
         return scan(self._root, self.target_schema)
 
-    def _asset(self, model: SqlModel, made: set[TableName]) -> TableAsset:
+    def asset_of(self, model: Model, made: AbstractSet[TableName]) -> TableAsset:
         options = header_options(model).over(self.defaults)
-        contract = options.contract_of(str(model.path))
+        contract = with_key(options.contract_of(str(model.path)), model)
+        check_view(model, options, contract, str(model.path))
         if model.columns is not None:
             check_contract_columns(contract, model.columns, where=str(model.path))
-        group = to_identifier(self.name or self.target_schema)
         return TableAsset(
             table=model.table,
             options=options,
+            side_by_side=True,
             contract=contract,
             body=ModelRun(model, contract, options.profile).run,
             kinds=frozenset({"sql", "duckdb", "deltalake"}),
             retries=self.retry.retries(),
             description=f"Computed by `{model.path.name}`.",
-            metadata=_metadata(model),
-            deps=[dg.AssetKey(_asset_key(table, made)) for table in model.inputs],
+            metadata=model_metadata(model),
+            deps=[dg.AssetKey(asset_key(table, made)) for table in model.inputs],
             pool=self.pool,
-            default_group=group,
+            default_group=self.group,
             code_version=sha256(model.sql.encode()).hexdigest()[:12],
         )
 
 
-def _asset_key(table: TableName, made: set[TableName]) -> tuple[str, ...]:
+def asset_key(table: TableName, made: AbstractSet[TableName]) -> tuple[str, ...]:
     """The asset of a table: a Python asset's key may be the bare name of a table in ``main``."""
     if table.schema == DEFAULT_SCHEMA and table not in made:
         return (table.name,)
     return table.key
 
 
-def _metadata(model: SqlModel) -> dict[str, Any]:
+def model_metadata(model: Model) -> dict[str, Any]:
+    """What an asset shows of its model before it runs."""
     metadata: dict[str, Any] = {
-        "query": dg.MetadataValue.md(f"```sql\n{model.sql}\n```"),
+        "query": dg.MetadataValue.md(fenced(model.sql)),
         "materialization": model.materialization,
         "dagster/code_references": dg.CodeReferencesMetadataValue(
             code_references=[dg.LocalFileCodeReference(file_path=str(model.path))]

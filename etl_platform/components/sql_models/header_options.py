@@ -11,17 +11,19 @@ from etl_platform.components.options import AssetOptions
 from etl_platform.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from etl_platform.transforms.sql_models import SqlModel
+    from etl_platform.quality import Contract
+    from etl_platform.transforms.sql_models import Model
 
 # The one option that each shorthand stands for.
 _SHORT_FORMS = {"schedule": "cron", "freshness": "fail_after"}
 _SHARED = (
     *("contract", "description", "owners", "group", "tags", "automation", "profile", "anomalies"),
+    "requires",
     *_SHORT_FORMS,
 )
 
 
-def header_options(model: SqlModel) -> AssetOptions:
+def header_options(model: Model) -> AssetOptions:
     """Read the asset options of a model's header.
 
     Raises:
@@ -41,6 +43,41 @@ def header_options(model: SqlModel) -> AssetOptions:
         option = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{model.path}: option {option!r}: {message}") from error
+
+
+def with_key(contract: Contract, model: Model) -> Contract:
+    """The contract, and that the key of an incremental model is one: its runs rely on it."""
+    from etl_platform.quality import Contract
+
+    columns = [*model.key]
+    if model.materialization != "incremental" or not columns:
+        return contract
+    (unique,) = Contract.parse({"rules": [{"rule": "unique", "columns": columns}]}).rules
+    if any(rule.name == unique.name for rule in contract.rules):
+        return contract
+    return Contract(rules=(*contract.rules, unique))
+
+
+def check_view(model: Model, options: AssetOptions, contract: Contract, where: str) -> None:
+    """Refuse what a view cannot keep: it has no rows that could be set aside or measured.
+
+    Raises:
+        ConfigError: a rule sets rows aside, or anomalies are to be looked for.
+    """
+    if model.materialization != "view":
+        return
+    aside = [rule.name for rule in contract.rules if rule.action == "quarantine"]
+    if aside:
+        raise ConfigError(
+            f"{where}: rule {aside[0]!r} sets rows aside, which a view cannot",
+            valid="action: block or warn",
+            fix="add the condition to the view, or leave out 'materialization'",
+        )
+    if options.anomalies is not None:
+        raise ConfigError(
+            f"{where}: a view has no rows of its own in which anomalies could be looked for",
+            fix="leave out 'anomalies', or 'materialization'",
+        )
 
 
 def _plain(value: object) -> object:

@@ -22,7 +22,7 @@ def scan(root: Path, default_schema: str) -> tuple[frozenset[str], frozenset[Tab
         text = path.read_text(encoding="utf-8")
         try:
             header = read_header(text, where).header
-            reads |= tables_of(parse(text, where=where), where=where)
+            reads |= tables_of(parse(text, header.dialect, where=where), where=where)
         except EtlError:
             continue
         if header.name is not None:

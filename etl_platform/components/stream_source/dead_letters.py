@@ -129,11 +129,11 @@ def kept_messages(
     Args:
         schema: as ``messages.message_schema`` says.
     """
-    from etl_platform.core.duck import connect
+    from etl_platform.core.sessions import session
 
     columns = ", ".join(f"{quote(new)} AS {quote(old)}" for old, new in COLUMNS.items())
     relation = lake.relation_sql(table.dead_letter)
-    with connect(lake.settings) as con:
+    with session(lake.settings) as con:
         reader = con.sql(
             f"SELECT {columns} FROM {relation} WHERE {quote(PARTITION_COLUMN)} = "
             f"{literal(partition)} AND {ROW} IS NULL"

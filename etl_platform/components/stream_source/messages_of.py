@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from etl_platform.core.duck import connect, literal, quote
+from etl_platform.core.duck import literal, quote
 from etl_platform.core.errors import PermanentError
+from etl_platform.core.sessions import session
 from etl_platform.publishing.publish import PARTITION_COLUMN
 from etl_platform.sources.read_ahead import read_ahead
 from etl_platform.sources.stream.merging import passes
@@ -207,7 +208,7 @@ def _published(kept: Kept, partition: str, whole: pa.Schema) -> Iterator[pa.Reco
         f"SELECT {columns} FROM {kept.lake.relation_sql(kept.table)} "
         f"WHERE {quote(PARTITION_COLUMN)} = {literal(partition)}"
     )
-    with connect(kept.lake.settings) as con:
+    with session(kept.lake.settings) as con:
         for batch in con.sql(sql).to_arrow_reader(65_536):
             yield batch.cast(whole)
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Literal
 import dagster as dg
 
 from etl_platform.components.stream_source.loading import FROM_DEAD_LETTERS
-from etl_platform.core.duck import connect, quote
+from etl_platform.core.duck import quote
 from etl_platform.core.errors import UnknownName
 from etl_platform.core.names import TableName
+from etl_platform.core.sessions import session
 from etl_platform.publishing.publish import PARTITION_COLUMN
 from etl_platform.sources.stream.protocol import PositionsLost
 
@@ -109,7 +110,7 @@ def counts(lake: Lake, table: TableName) -> Mapping[str, int]:
     if not lake.exists(table.dead_letter):
         return {}
     column = quote(PARTITION_COLUMN)
-    with connect(lake.settings) as con:
+    with session(lake.settings) as con:
         found = con.execute(
             f"SELECT {column}, count(*) FROM {lake.relation_sql(table.dead_letter)} "
             "GROUP BY 1 ORDER BY 1"

@@ -1,0 +1,1 @@
+"""Tables of the lake exported as files, each an asset."""

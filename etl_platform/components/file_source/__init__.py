@@ -1,0 +1,1 @@
+"""Files in folders and buckets as sources: one asset per pattern of keys."""

@@ -1,0 +1,1 @@
+"""Tables computed by steps that are declared in YAML."""
