@@ -86,14 +86,12 @@ class LakeIOManager(dg.ConfigurableIOManager):
                         for result in anomaly_results(context.asset_key, watch, judged)
                     ]
                     metadata |= not_judged(watch, judged)
-                if publication.partition is None:
-                    context.add_output_metadata(metadata)
-                else:
-                    step.add_asset_metadata(
-                        metadata,
-                        asset_key=context.asset_key,
-                        partition_key=publication.partition,
-                    )
+                # Metadata of the output would be stored once more, with the event HANDLED_OUTPUT.
+                step.add_asset_metadata(
+                    metadata,
+                    asset_key=context.asset_key,
+                    partition_key=publication.partition,
+                )
             yield from _evaluations(context, results)
 
     def load_input(self, context: dg.InputContext) -> object:

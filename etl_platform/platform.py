@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl_platform.core.errors import ConfigError, TransientError, UnknownName
@@ -19,6 +20,8 @@ from etl_platform.core.names import TableName
 if TYPE_CHECKING:
     import polars as pl
 
+    from etl_platform.catalog import Catalogue, Described, Filters, Hit, Indexed
+    from etl_platform.catalog.related import Related
     from etl_platform.core.settings import Settings
     from etl_platform.lakehouse import Lake, Receipt, TableInfo
     from etl_platform.metastore import Metastore, PastQuery
@@ -269,3 +272,93 @@ class Platform:
         from etl_platform.monitoring.status import table_statuses
 
         return table_statuses(self.lake, self.metastore)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What is known about every table, column, check, query and page, for :meth:`search`."""
+        from etl_platform.catalog import Catalogue, embedding_of
+
+        settings = self.settings
+        embedding = embedding_of(settings.embedding, settings.embedding_key)
+        return Catalogue(Path(settings.catalog_dir), embedding, settings.chroma_url)
+
+    def search(
+        self,
+        text: str,
+        limit: int = 10,
+        *,
+        filters: Filters | None = None,
+        role: str | None = None,
+    ) -> list[Hit]:
+        """What the lake has about something, in one's own words; best first.
+
+        Args:
+            filters: what hits have to be.
+            role: whose policies hold; None is the settings' ``ETL_ROLE``.
+
+        Raises:
+            ConfigError: nothing is indexed yet, or by another model.
+            QueryRefused: there are policies but no such role.
+        """
+        from etl_platform.catalog import Search
+        from etl_platform.query.visibility import reader_of
+
+        reader = reader_of(self.settings, role)
+        catalogue = self.catalogue
+        return Search(catalogue.snapshot(), catalogue.embedding)(text, limit, filters, reader)
+
+    def related(self, column: str, limit: int = 10, *, role: str | None = None) -> list[Related]:
+        """Columns that a column (``schema.table.column``) can be joined with, best first: by
+        meaning, type and the overlap of their profiles' values.
+
+        Args:
+            role: whose policies hold; None is the settings' ``ETL_ROLE``.
+
+        Raises:
+            UnknownName: there is no such column, it was not profiled, or the role may not see it.
+            QueryRefused: there are policies but no such role.
+        """
+        from etl_platform.catalog.related import related
+        from etl_platform.query.visibility import reader_of
+
+        try:
+            snapshot = self.catalogue.snapshot()
+        except ConfigError:  # nothing is indexed: names alone say what columns mean
+            snapshot = None
+        reader = reader_of(self.settings, role)
+        return related(self.lake, column, snapshot=snapshot, reader=reader, limit=limit)
+
+    def index(
+        self,
+        tables: Sequence[str] | None = None,
+        *,
+        described: Mapping[str, Described] | None = None,
+        docs: str | None = None,
+        rebuild: bool = False,
+    ) -> Indexed:
+        """Bring the catalogue up to date; documents that did not change are left alone.
+
+        Args:
+            tables: only these; None is everything, saved queries and pages of the docs included.
+            described: what people wrote about tables, by name.
+            docs: folder of Markdown pages.
+            rebuild: begin again.
+
+        Raises:
+            TransientError: another process is writing the catalogue.
+            ConfigError: the model is another one and only some tables were asked for.
+        """
+        from itertools import chain
+
+        from etl_platform.catalog import collect
+
+        names = self.lake.names() if tables is None else [TableName.parse(one) for one in tables]
+        found = collect.table_documents(self.lake, self.metastore, names, described or {})
+        if tables is None:
+            found = chain(
+                found,
+                collect.query_documents(self.metastore, names),
+                collect.page_documents(Path(docs)) if docs else (),
+            )
+        wanted = None if tables is None else [name.sql for name in names]
+        return self.catalogue.index(found, wanted, rebuild=rebuild)

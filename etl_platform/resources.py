@@ -6,6 +6,8 @@ Nothing is connected to and no secret is read while definitions load.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
@@ -16,12 +18,14 @@ from etl_platform.core.secrets import (
     SecretRef,
     SecretReference,
     SecretScheme,
+    is_reference,
     resolve,
     use_client,
 )
 from etl_platform.core.settings import Settings, get_settings
 
 if TYPE_CHECKING:
+    from etl_platform.core.objects import ObjectStore
     from etl_platform.core.secrets import SecretsClient
     from etl_platform.lakehouse import Lake
     from etl_platform.metastore import Metastore
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
     from etl_platform.sources.api.options import ConnectionOptions
     from etl_platform.sources.database import Database
     from etl_platform.sources.stream import Stream
+
+_OPENING = Lock()
+"""Steps side by side ask for the same records at once."""
 
 
 class SecretsResource(dg.ConfigurableResource["SecretsResource"]):
@@ -135,11 +142,12 @@ class LakeResource(dg.ConfigurableResource["LakeResource"]):
 
     def metastore(self) -> Metastore:
         """Open the platform's records, creating or migrating them when needed; once per process."""
-        if self._metastore is None:
-            from etl_platform.metastore import Metastore
+        with _OPENING:
+            if self._metastore is None:
+                from etl_platform.metastore import Metastore
 
-            self._metastore = Metastore.open(self.settings().metastore_url)
-        return self._metastore
+                self._metastore = Metastore.open(self.settings().metastore_url)
+            return self._metastore
 
 
 class DatabaseResource(dg.ConfigurableResource["DatabaseResource"]):
@@ -215,3 +223,35 @@ class ApiResource(dg.ConfigurableResource["ApiResource"]):
 
             self._transport = open_transport(self.name, self.options())
         return self._transport
+
+
+class FilesResource(dg.ConfigurableResource["FilesResource"]):
+    """A folder or a bucket. ``connection`` says who asks, its secrets as references."""
+
+    location: str = Field(
+        description="A folder, s3://bucket/prefix, or a secret reference to one of these."
+    )
+    connection: dict[str, Any] = Field(
+        default={}, description="Region, endpoint_url, profile, keys as references."
+    )
+
+    _store: Any = PrivateAttr(default=None)
+
+    def store(self, client: Callable[[], Any] | None = None) -> ObjectStore:
+        """The objects below the location; it connects when first used.
+
+        Args:
+            client: gives a boto3 client that was made elsewhere; default: as the connection says.
+
+        Raises:
+            ConfigError: the location is none, or the connection has unknown fields.
+            SecretError: the reference to the location does not resolve.
+        """
+        if self._store is None:
+            from etl_platform.core.objects import S3Connection, open_store
+            from etl_platform.core.objects.connection import GivenClient
+
+            place = resolve(self.location) if is_reference(self.location) else self.location
+            how = S3Connection.model_validate(self.connection)
+            self._store = open_store(place, how if client is None else GivenClient(client))
+        return self._store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ pytest_plugins = [
     "etl_platform_tests.servers.s3",
     "etl_platform_tests.servers.http",
     "etl_platform_tests.servers.oauth",
+    "etl_platform_tests.servers.receivers",
+    "etl_platform_tests.dagster_instances",
 ]
 
 _LONGEST = ("demo", "ui", "test_commands.py", "stress", "components")
@@ -36,6 +39,8 @@ def pytest_configure() -> None:
             del os.environ[name]
     # Dagster reports usage unless told otherwise, also from processes that tests start.
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
+    # Each client reads all authorities that the system trusts, for 20 ms; no test needs one.
+    os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "servers" / "authority.pem")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,6 +52,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return _LONGEST.index(first) if first in _LONGEST else len(_LONGEST)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Modules of C libraries that end frozen are reported as leaks, by hundreds of lines."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -76,18 +92,34 @@ def lake_place(request: pytest.FixtureRequest) -> Callable[[Path], dict[str, str
     return lambda _: {"lake_uri": f"s3://{server.bucket()}/lake", **server.settings()}
 
 
+@pytest.fixture(scope="session")
+def shared_spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where DuckDB puts what does not fit: one folder, so that all sessions are of one engine."""
+    return tmp_path_factory.mktemp("spill")
+
+
+@pytest.fixture
+def spill(request: pytest.FixtureRequest, shared_spill: Path, tmp_path: Path) -> Path:
+    """The shared folder; one of its own for a test of APIs, whose budgets are kept there."""
+    inside = request.path.relative_to(Path(__file__).parent).with_suffix("")
+    return tmp_path / "spill" if "api" in str(inside) else shared_spill
+
+
 @pytest.fixture
 def settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lake_place: Callable[[Path], dict[str, str]]
+    tmp_path: Path,
+    spill: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lake_place: Callable[[Path], dict[str, str]],
 ) -> Iterator[Settings]:
-    """Settings whose lake, metastore and spill folder live in the test's own folder.
+    """Settings whose lake and metastore live in the test's own folder.
 
     The process's settings and those of processes that the test starts are the same.
     """
     for name, value in lake_place(tmp_path).items():
         monkeypatch.setenv(f"ETL_{name.upper()}", value)
     monkeypatch.setenv("ETL_METASTORE_URL", f"sqlite:///{tmp_path / 'metastore.db'}")
-    monkeypatch.setenv("ETL_TEMP_DIR", str(tmp_path / "spill"))
+    monkeypatch.setenv("ETL_TEMP_DIR", str(spill))
     monkeypatch.setenv("ETL_MEMORY_LIMIT", str(1024 * 1024 * 1024))
     monkeypatch.setenv("ETL_THREADS", "2")
     get_settings.cache_clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,8 +15,10 @@ import pytest
 # Time is moved by moving the moment since which a schedule runs: there is no public way to do so.
 from dagster._core.scheduler.instigation import ScheduleInstigatorData, TickStatus
 
+from etl_platform.demo import bucket, fleet
 from etl_platform.demo.weather import serving
 from etl_platform_tests.demo.working_copy import WorkingCopy
+from etl_platform_tests.forked_commands import forking
 
 MODULE = ("-m", "etl_platform.definitions")
 WORKSPACE = ("-w", "workspace.yaml")
@@ -23,11 +26,15 @@ IN_PROCESS = {"execution": {"config": {"in_process": {}}}}
 SOURCES = {"nyc.airlines", "nyc.airports", "nyc.flights", "nyc.planes", "nyc.weather"}
 STREAMS = {"live.departures", "live.delays", "live.delays__partials"}
 ASSETS = SOURCES | {
+    "fleet.airports",
+    "fleet.planes",
     "nyc.diversions",
     "weather.observations",
     "weather.stations",
+    "marts.aircraft_delays",
     "marts.carrier_performance",
     "marts.daily_operations",
+    "marts.delay_causes",
     "marts.fleet_age",
     "marts.flight_delays",
     "marts.route_performance",
@@ -42,12 +49,14 @@ _TICK_TIMEOUT_S = 180
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> WorkingCopy:
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkingCopy]:
     """The project with a repaired source that has been asked for its tables."""
     made = WorkingCopy.make(tmp_path_factory.mktemp("commands"))
     made.fill_database()
-    made.run("dg", "utils", "refresh-defs-state")
-    return made
+    with forking(made.environment) as commands:
+        copied = replace(made, commands=commands)
+        copied.run("dg", "utils", "refresh-defs-state")
+        yield copied
 
 
 @pytest.fixture
@@ -58,16 +67,18 @@ def instance(copy: WorkingCopy, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.
 
 
 def published(copy: WorkingCopy) -> dict[str, int]:
-    """The version of each table, quarantine aside."""
+    """The version of each table, without those of what is kept aside."""
     tables = copy.platform().tables()
-    return {t.name.sql: t.version for t in tables if not t.name.sql.endswith("__quarantine")}
+    aside = ("__quarantine", "__bad_files")
+    return {t.name.sql: t.version for t in tables if not t.name.sql.endswith(aside)}
 
 
 def test_yaml_components_and_definitions_are_found_valid(copy: WorkingCopy) -> None:
     assert "validated successfully" in copy.run("dg", "check", "yaml")
     listed = json.loads(copy.run("dg", "list", "components", "--json"))
     names = {entry["key"] for entry in listed["items"]}
-    kinds = {"ApiSource", "DatabaseSink", "DatabaseSource", "SqlModels", "StreamSource"}
+    sinks = {"DatabaseSink", "FileSink"}
+    kinds = {"ApiSource", "DatabaseSource", "FileSource", "SqlModels", "StreamSource"} | sinks
     assert {f"etl_platform.{kind}Component" for kind in kinds} <= names
     validated = copy.run("dagster", "definitions", "validate", *WORKSPACE)
     assert "All code locations passed validation" in validated
@@ -85,9 +96,11 @@ def test_all_assets_are_materialised_by_one_command(
 ) -> None:
     """But those of a stream: Dagster asks for the partition of an asset that has any."""
     before = published(copy)
-    with serving() as weather:
-        monkeypatch.setenv("WEATHER_API", weather.url)
-        monkeypatch.setenv("WEATHER_SECRET", weather.secret)
+    with serving() as weather, bucket.serving(copy.root / "bucket.log") as place:
+        told = {"WEATHER_API": weather.url, "WEATHER_SECRET": weather.secret, **place.variables}
+        for name, value in told.items():
+            monkeypatch.setenv(name, value)
+        assert len(list(fleet.deliver(bucket.store()))) == 7
         copy.run(
             *("dagster", "asset", "materialize", "--select", 'not group:"live"', *MODULE),
             *("--config-json", json.dumps(IN_PROCESS)),

@@ -1,7 +1,6 @@
 """A user's own Python assets: every type in and out of the lake, partitions, contracts."""
 
 # No `from __future__ import annotations`: Dagster reads these assets' annotations as objects.
-from collections.abc import Iterator
 
 import dagster as dg
 import duckdb
@@ -30,9 +29,8 @@ def lake(settings: Settings) -> Lake:
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp() as made:
-        yield made
+def instance(memory_instance: dg.DagsterInstance) -> dg.DagsterInstance:
+    return memory_instance
 
 
 def run(

@@ -30,11 +30,20 @@ LAYERS = (
     "platform",
     "resources",
     "instance_storage",
+    "side_by_side",
+    "lost_runs",
+    "run_launcher",
+    "undone",
+    "runs_to_resume",
+    "resuming",
+    "pruning",
+    "structured_logs",
     "publishing",
     "io_manager",
     "components",
     "defs",
     "definitions",
+    "metrics",
     "cli",
     "demo",
 )
@@ -43,7 +52,7 @@ FRONT_DOOR = {"Platform": "platform", "__version__": ""}
 """What ``from etl_platform import ...`` gives besides the layers themselves."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _no_garbage_collection() -> Iterator[None]:
     """CPython 3.11 fails to parse when what other tests left is collected in the middle of it."""
     gc.collect()

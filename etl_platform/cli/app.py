@@ -10,22 +10,38 @@ from typing import Annotated
 import typer
 
 from etl_platform.cli import (
+    add,
     advise,
+    alerts,
     anomalies,
+    audit,
+    catalog,
     engines,
     explain,
+    format,  # noqa: A004 - the command is called so
     history,
     indexes,
     inspect,
     lineage,
+    materialize,
+    metrics,
+    moved,
     profile,
     promote,
+    prune,
     query,
     receipts,
+    related,
     replay_dead_letters,
+    resume,
     revert,
+    search,
     secrets,
+    sla,
     status,
+    test,
+    verify,
+    why,
 )
 from etl_platform.core.errors import EtlError
 
@@ -50,21 +66,37 @@ def _add(command: Callable[..., None], examples: str) -> None:
     app.command(help=text, epilog=examples)(command)
 
 
+_add(add.add, add.EXAMPLES)
 _add(advise.advise, advise.EXAMPLES)
 _add(anomalies.anomalies, anomalies.EXAMPLES)
+_add(audit.audit, audit.EXAMPLES)
 _add(engines.engines, engines.EXAMPLES)
 _add(explain.explain, explain.EXAMPLES)
+_add(format.format, format.EXAMPLES)
 _add(history.history, history.EXAMPLES)
 _add(indexes.indexes, indexes.EXAMPLES)
 _add(inspect.inspect, inspect.EXAMPLES)
 _add(lineage.lineage, lineage.EXAMPLES)
+_add(materialize.materialize, materialize.EXAMPLES)
+_add(moved.moved, moved.EXAMPLES)
 _add(profile.profile, profile.EXAMPLES)
 _add(promote.promote, promote.EXAMPLES)
+_add(prune.prune, prune.EXAMPLES)
 _add(query.query, query.EXAMPLES)
 _add(receipts.receipts, receipts.EXAMPLES)
+_add(related.related, related.EXAMPLES)
 _add(replay_dead_letters.replay_dead_letters, replay_dead_letters.EXAMPLES)
+_add(resume.resume, resume.EXAMPLES)
 _add(revert.revert, revert.EXAMPLES)
+_add(search.search, search.EXAMPLES)
+_add(sla.sla, sla.EXAMPLES)
 _add(status.status, status.EXAMPLES)
+_add(test.test, test.EXAMPLES)
+_add(verify.verify, verify.EXAMPLES)
+_add(why.why, why.EXAMPLES)
+app.add_typer(alerts.app)
+app.add_typer(catalog.app)
+app.add_typer(metrics.app)
 app.add_typer(secrets.app)
 
 

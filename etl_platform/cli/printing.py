@@ -16,19 +16,39 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
-    ord("\n"): "\\n",
-    ord("\t"): "\\t",
-}
+_CONTROL = (
+    {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+    | {
+        ord("\n"): "\\n",
+        ord("\t"): "\\t",
+    }
+    | {
+        # What turns the direction of writing or begins a line shows other text than there is.
+        code: f"\\u{code:04x}"
+        for code in (
+            0x61C,
+            0x200B,
+            0x200E,
+            0x200F,
+            *range(0x2028, 0x202F),
+            *range(0x2060, 0x2070),
+            0xFEFF,
+        )
+    }
+)
 Align = Literal["left", "right"]
 
 
 def print_json(value: object) -> None:
     """Print one JSON document.
 
-    Values are written as :func:`etl_platform.core.json_values.plain` says.
+    Values are written as :func:`etl_platform.core.json_values.plain` says; what is no printable
+    character is escaped, so that no text steers a terminal.
     """
-    typer.echo(json.dumps(plain(value), ensure_ascii=False, indent=None))
+    text = json.dumps(plain(value), ensure_ascii=False, indent=None)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    typer.echo(text)
 
 
 def print_table(

@@ -37,16 +37,15 @@ def replay_dead_letters(
     The broker is asked first: the fix then holds for all messages of the partition. What it no
     longer has is made of the bytes that the dead letters kept.
     """
-    from dagster import DagsterInstance
-
     from etl_platform.cli.definitions import definitions_of
+    from etl_platform.cli.instances import open_instance
     from etl_platform.cli.printing import print_json, print_table
     from etl_platform.components.stream_source.replaying import Replay
     from etl_platform.core.names import TableName
     from etl_platform.platform import Platform
 
     lake = Platform.open().lake
-    with DagsterInstance.get() as instance:
+    with open_instance() as instance:
         replay = Replay(definitions_of(module), instance, lake, TableName.parse(table), from_bytes)
         found = list(replay.run())
     if as_json:

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import typer
+
 from etl_platform.cli.arguments import Json
 
 if TYPE_CHECKING:
@@ -29,8 +31,11 @@ def status(as_json: Json = False) -> None:
     [green]passed[/green]: every rule passed. [yellow]warned[/yellow]: published, although rules
     failed that warn or quarantine. [red]refused[/red]: a blocking rule kept the last batch out, and
     readers see what was published before. unaudited: no rule was checked.
+
+    A run whose process was killed is told of on standard error, with what goes on with it.
     """
     from etl_platform.cli.printing import print_json
+    from etl_platform.cli.runs_gone import runs_gone
     from etl_platform.platform import Platform
 
     platform = Platform.open()
@@ -42,6 +47,14 @@ def status(as_json: Json = False) -> None:
         streams = [one.stream for one in found if one.stream is not None]
         _show_streams(streams)
         _show_windows([window for one in streams for window in one.windows])
+    for run in runs_gone():
+        begun = datetime.fromtimestamp(run.begun_s, UTC)
+        typer.secho(f"run {run.run_id} of {run.job}: ", fg="red", err=True, nl=False)
+        typer.echo(
+            f"its process ({run.process}, begun {begun:%Y-%m-%d %H:%M} UTC) is gone; "
+            f"what is left: etl resume {run.run_id}",
+            err=True,
+        )
 
 
 def _show(found: tuple[TableStatus, ...], lake_uri: str) -> None:

@@ -19,7 +19,8 @@ from etl_platform.selection import (
     Work,
     attempts,
 )
-from etl_platform_tests.cli.test_etl import etl
+from etl_platform_tests.cli.conftest import Etl
+from etl_platform_tests.cli.test_etl import process
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def decided(settings: Settings) -> None:
 
 
 def test_decisions_are_shown_newest_first_with_their_reasons(decided: None) -> None:
-    done = etl("engines")
+    done = process("engines")
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert [line.split()[2:5] for line in lines[2:]] == [
@@ -58,14 +59,14 @@ def test_decisions_are_shown_newest_first_with_their_reasons(decided: None) -> N
     assert "\x1b" not in done.stdout
 
 
-def test_a_tables_newest_decision_names_every_engine_and_why_not(decided: None) -> None:
+def test_a_tables_newest_decision_names_every_engine_and_why_not(decided: None, etl: Etl) -> None:
     done = etl("engines", "shop.orders")
     assert "shop.items" not in done.stdout
     assert "would degrade 'price': rounds to 10 decimals" in done.stdout
     assert "failed in this run" in done.stdout
 
 
-def test_json_has_the_whole_decision(decided: None) -> None:
+def test_json_has_the_whole_decision(decided: None, etl: Etl) -> None:
     newest = json.loads(etl("engines", "shop.orders", "--json").stdout)[0]
     assert (newest["engine"], newest["attempt"], newest["fell_back_from"]) == (
         "sqlalchemy", 2, "copy",
@@ -75,7 +76,7 @@ def test_json_has_the_whole_decision(decided: None) -> None:
     assert {one["engine"] for one in newest["rejected"]} == {"copy", "connectorx"}
 
 
-def test_without_decisions_the_next_step_is_told(settings: Settings) -> None:
+def test_without_decisions_the_next_step_is_told(settings: Settings, etl: Etl) -> None:
     done = etl("engines")
     assert done.returncode == 0
     assert "no engine was chosen yet" in done.stderr
@@ -94,17 +95,17 @@ def test_inspect_shows_tables_cursors_and_risks(
     shop: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHOP_URL", shop)
-    done = etl("inspect", "env://SHOP_URL")
+    done = process("inspect", "env://SHOP_URL")
     assert done.returncode == 0
     assert "updated_at*, id+" in done.stdout
     assert "declares no type" in done.stdout
     assert "1 table in env://SHOP_URL" in done.stderr
-    (table,) = json.loads(etl("inspect", shop, "--json").stdout)
+    (table,) = json.loads(process("inspect", shop, "--json").stdout)
     assert table["cursors"][0]["sees"] == "changes"
     assert not Path(settings.lake_uri).exists()
 
 
-def test_inspect_takes_no_password_on_the_command_line(settings: Settings) -> None:
+def test_inspect_takes_no_password_on_the_command_line(settings: Settings, etl: Etl) -> None:
     done = etl("inspect", "postgresql://etl:hunter2@127.0.0.1/shop")
     assert done.returncode == 1
     assert "hunter2" not in done.stderr

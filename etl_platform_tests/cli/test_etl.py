@@ -1,4 +1,8 @@
-"""The ``etl`` command as a shell sees it: output, errors and exit status of the real process."""
+"""The ``etl`` command as a shell sees it: output, errors and exit status.
+
+Every command and every kind of end is that of a real process once; the rest is asked of the same
+command in the process of the test, which need not import everything again.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ import pytest
 from etl_platform import Platform, __version__
 from etl_platform.core.names import TableName
 from etl_platform.core.settings import Settings
+from etl_platform_tests.cli.conftest import Etl
 
 ETL = Path(sys.executable).with_name("etl")
 AT = datetime(2024, 2, 29, 12, tzinfo=UTC)
@@ -41,14 +46,14 @@ def shop(settings: Settings) -> Platform:
     return platform
 
 
-def etl(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def process(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [ETL, *arguments], capture_output=True, text=True, check=False, input=stdin, timeout=120
     )
 
 
-def test_help_teaches_with_examples() -> None:
-    overview = etl("--help")
+def test_help_teaches_with_examples(etl: Etl) -> None:
+    overview = process("--help")
     assert overview.returncode == 0
     commands = (
         "advise",
@@ -71,10 +76,12 @@ def test_help_teaches_with_examples() -> None:
 
 
 def test_version_is_that_of_the_package() -> None:
-    assert etl("--version").stdout == f"etl {__version__}\n"
+    assert process("--version").stdout == f"etl {__version__}\n"
 
 
-def test_query_prints_a_table_in_which_data_cannot_steer_the_terminal(shop: Platform) -> None:
+def test_query_prints_a_table_in_which_data_cannot_steer_the_terminal(
+    shop: Platform, etl: Etl
+) -> None:
     done = etl("query", "SELECT id, name, price FROM shop.orders ORDER BY id")
     assert done.returncode == 0
     lines = [line.split() for line in done.stdout.splitlines()]
@@ -84,7 +91,7 @@ def test_query_prints_a_table_in_which_data_cannot_steer_the_terminal(shop: Plat
     assert "2 rows" in done.stderr
 
 
-def test_query_prints_json_that_keeps_types(shop: Platform) -> None:
+def test_query_prints_json_that_keeps_types(shop: Platform, etl: Etl) -> None:
     done = etl("query", "SELECT * FROM shop.orders ORDER BY id", "--json")
     assert json.loads(done.stdout) == [
         {"id": 1, "name": "ann", "price": 1.1, "at": AT.isoformat(), "share": "nan"},
@@ -92,18 +99,20 @@ def test_query_prints_json_that_keeps_types(shop: Platform) -> None:
     ]
 
 
-def test_json_writes_a_decimal_as_text_where_a_number_would_lose_digits(shop: Platform) -> None:
+def test_json_writes_a_decimal_as_text_where_a_number_would_lose_digits(
+    shop: Platform, etl: Etl
+) -> None:
     sql = "SELECT 12345678901234567890.123::DECIMAL(38, 3) AS d, sum(id) AS s FROM shop.orders"
     [row] = json.loads(etl("query", sql, "--json").stdout)
     assert row == {"d": "12345678901234567890.123", "s": 3}
 
 
 def test_query_reads_standard_input(shop: Platform) -> None:
-    done = etl("query", "-", "--json", stdin="SELECT count(*) AS n\nFROM shop.orders\n")
+    done = process("query", "-", "--json", stdin="SELECT count(*) AS n\nFROM shop.orders\n")
     assert json.loads(done.stdout) == [{"n": 2}]
 
 
-def test_query_shows_some_rows_and_says_so(shop: Platform) -> None:
+def test_query_shows_some_rows_and_says_so(shop: Platform, etl: Etl) -> None:
     done = etl("query", "SELECT * FROM range(2500) t(i) ORDER BY i", "--limit", "2")
     assert done.stdout.split()[-2:] == ["0", "1"]
     assert "2,500 rows, the first 2 shown" in done.stderr
@@ -128,7 +137,7 @@ def test_a_reader_that_goes_away_is_no_error(shop: Platform) -> None:
     ],
 )
 def test_a_failure_says_what_is_valid_on_standard_error(
-    shop: Platform, arguments: tuple[str, ...], told: list[str]
+    shop: Platform, arguments: tuple[str, ...], told: list[str], etl: Etl
 ) -> None:
     done = etl(*arguments)
     assert (done.returncode, done.stdout) == (1, "")
@@ -149,17 +158,26 @@ def test_a_failure_says_what_is_valid_on_standard_error(
         ("status", "--yaml"),
     ],
 )
-def test_wrong_usage_is_status_two(arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_is_status_two(arguments: tuple[str, ...], etl: Etl) -> None:
     done = etl(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Usage: etl" in done.stderr
 
 
-def test_receipts_and_revert_tell_the_story_of_a_table(shop: Platform) -> None:
+def test_a_process_ends_with_the_status_of_its_command(shop: Platform) -> None:
+    refused = process("query", "DROP TABLE shop.orders")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("error: ")
+    unknown = process("nonsense")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "Usage: etl" in unknown.stderr
+
+
+def test_receipts_and_revert_tell_the_story_of_a_table(shop: Platform, etl: Etl) -> None:
     done = etl("revert", "shop.orders", "--to", "0")
     assert done.returncode == 0
     assert done.stdout == "shop.orders is as it was at version 0, now version 2: 3 rows\n"
-    told = json.loads(etl("receipts", "shop.orders", "--json").stdout)
+    told = json.loads(process("receipts", "shop.orders", "--json").stdout)
     assert [(r["version_after"], r["mode"], r["rows_total"]) for r in told] == [
         (2, "revert", 3),
         (1, "replace", 2),
@@ -173,7 +191,7 @@ def test_receipts_and_revert_tell_the_story_of_a_table(shop: Platform) -> None:
 
 
 def test_revert_prints_its_receipt_as_json(shop: Platform) -> None:
-    receipt = json.loads(etl("revert", "shop/orders", "--to", "0", "--json").stdout)
+    receipt = json.loads(process("revert", "shop/orders", "--to", "0", "--json").stdout)
     assert (receipt["table"], receipt["version_before"], receipt["version_after"]) == (
         "shop.orders",
         1,
@@ -181,7 +199,7 @@ def test_revert_prints_its_receipt_as_json(shop: Platform) -> None:
     )
 
 
-def test_status_shows_audits_and_json_has_the_same(shop: Platform) -> None:
+def test_status_shows_audits_and_json_has_the_same(shop: Platform, etl: Etl) -> None:
     outcomes = json.dumps([{"rule": "a", "status": "passed"}, {"rule": "b", "status": "failed"}])
     shop.metastore.record_audit("shop.orders", None, "run", outcomes, lake=shop.lake.uri)
     done = etl("status")
@@ -193,7 +211,7 @@ def test_status_shows_audits_and_json_has_the_same(shop: Platform) -> None:
     assert told["audit"]["failed"] == 1
 
 
-def test_status_of_an_empty_lake_says_where_it_looked(settings: Settings) -> None:
+def test_status_of_an_empty_lake_says_where_it_looked(settings: Settings, etl: Etl) -> None:
     done = etl("status")
     assert (done.returncode, json.loads(etl("status", "--json").stdout)) == (0, [])
     assert settings.lake_uri in done.stderr

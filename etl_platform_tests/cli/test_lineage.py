@@ -10,7 +10,8 @@ import pytest
 
 from etl_platform.core.settings import Settings
 from etl_platform.lakehouse import Lake
-from etl_platform_tests.cli.test_etl import etl
+from etl_platform_tests.cli.conftest import Etl
+from etl_platform_tests.cli.test_etl import process
 from etl_platform_tests.planner.lineage.shop import fill
 
 
@@ -19,8 +20,8 @@ def shop(settings: Settings) -> None:
     fill(Lake(settings=settings))
 
 
-def test_a_column_is_shown_as_a_tree_of_what_it_comes_from_and_goes_into() -> None:
-    done = etl("lineage", "shop.orders.amount")
+def test_a_column_is_shown_as_a_tree_of_what_it_comes_from_and_goes_into(etl: Etl) -> None:
+    done = process("lineage", "shop.orders.amount")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "shop.orders.amount",
@@ -33,7 +34,7 @@ def test_a_column_is_shown_as_a_tree_of_what_it_comes_from_and_goes_into() -> No
     assert "erp:" not in etl("lineage", "shop.orders.amount", "--down").stdout
 
 
-def test_programs_get_nodes_and_edges() -> None:
+def test_programs_get_nodes_and_edges(etl: Etl) -> None:
     graph = json.loads(etl("lineage", "marts.spent", "--up", "--depth", "1", "--json").stdout)
     assert (graph["table"], graph["column"]) == ("marts.spent", None)
     assert next(node["name"] for node in graph["nodes"]) == "marts.spent"
@@ -45,7 +46,7 @@ def test_programs_get_nodes_and_edges() -> None:
     } in graph["edges"]
 
 
-def test_pictures_are_files_and_a_chart_is_printed(tmp_path: Path) -> None:
+def test_pictures_are_files_and_a_chart_is_printed(tmp_path: Path, etl: Etl) -> None:
     svg, html = tmp_path / "a.svg", tmp_path / "a.html"
     done = etl("lineage", "marts.spent", "--svg", str(svg), "--html", str(html), "--mermaid")
     assert done.returncode == 0
@@ -55,7 +56,7 @@ def test_pictures_are_files_and_a_chart_is_printed(tmp_path: Path) -> None:
     assert html.read_text().startswith("<!doctype html>")
 
 
-def test_an_unknown_table_is_an_error_with_the_next_step() -> None:
+def test_an_unknown_table_is_an_error_with_the_next_step(etl: Etl) -> None:
     done = etl("lineage", "marts.spend")
     assert (done.returncode, done.stdout) == (1, "")
     assert "did you mean 'marts.spent'?" in done.stderr

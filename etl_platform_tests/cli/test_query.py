@@ -9,20 +9,17 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
 import polars as pl
 import pytest
 
 from etl_platform import Platform
-from etl_platform.cli.app import run
 from etl_platform.core.names import TableName
 from etl_platform.core.settings import Settings
+from etl_platform_tests.cli.conftest import Etl
 
 ETL = Path(sys.executable).with_name("etl")
-Etl: TypeAlias = Callable[..., "subprocess.CompletedProcess[str]"]
 LISTENING = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
     "os.execv(sys.argv[1], sys.argv[1:])"
@@ -36,22 +33,6 @@ def shop(settings: Settings) -> Platform:
     frame = pl.DataFrame({"id": list(range(250)), "qty": [n % 7 for n in range(250)]})
     platform.lake.publish(platform.lake.stage(TableName("shop", "orders"), frame))
     return platform
-
-
-@pytest.fixture
-def etl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Etl:
-    """The command in this process, which is quicker to start; errors and status are the same."""
-
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["etl", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            run()
-        shown = capsys.readouterr()
-        status = ended.value.code
-        assert isinstance(status, int)
-        return subprocess.CompletedProcess(arguments, status, shown.out, shown.err)
-
-    return call
 
 
 def test_pages_follow_each_other_by_cursor(shop: Platform, etl: Etl) -> None:

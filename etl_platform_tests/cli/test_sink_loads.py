@@ -15,7 +15,7 @@ from etl_platform.core.settings import Settings
 from etl_platform.lakehouse import Lake, Mode
 from etl_platform.sinks.database import DatabaseSink, Load, LoadMode, Target, rows_of
 from etl_platform.sources.database import Database
-from etl_platform_tests.cli.test_etl import etl
+from etl_platform_tests.cli.conftest import Etl
 
 ORDERS = TableName("shop", "orders")
 
@@ -41,7 +41,9 @@ def notes(path: Path) -> list[str]:
     return found
 
 
-def test_the_loads_of_a_table_are_listed_and_the_newest_is_taken_back(warehouse: Path) -> None:
+def test_the_loads_of_a_table_are_listed_and_the_newest_is_taken_back(
+    warehouse: Path, etl: Etl
+) -> None:
     uri = f"sqlite:///{warehouse}"
     listed = etl("receipts", "orders", "--in", uri, "--json")
     assert listed.returncode == 0, listed.stderr
@@ -59,7 +61,7 @@ def test_the_loads_of_a_table_are_listed_and_the_newest_is_taken_back(warehouse:
     assert "undone" in shown.stdout
 
 
-def test_a_load_without_a_before_image_stays(warehouse: Path) -> None:
+def test_a_load_without_a_before_image_stays(warehouse: Path, etl: Etl) -> None:
     uri = f"sqlite:///{warehouse}"
     refused = etl("revert", "orders", "--in", uri, "--batch", "one")
     assert refused.returncode == 1
@@ -67,7 +69,7 @@ def test_a_load_without_a_before_image_stays(warehouse: Path) -> None:
     assert notes(warehouse) == ["one 1", "two 2", "two 3"]
 
 
-def test_asking_for_loads_makes_nothing_in_the_database(tmp_path: Path) -> None:
+def test_asking_for_loads_makes_nothing_in_the_database(tmp_path: Path, etl: Etl) -> None:
     path = tmp_path / "empty.db"
     listed = etl("receipts", "orders", "--in", f"sqlite:///{path}", "--json")
     assert (listed.returncode, json.loads(listed.stdout)) == (0, [])
@@ -77,7 +79,7 @@ def test_asking_for_loads_makes_nothing_in_the_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--to", "1", "--in", "env://NOWHERE"]])
-def test_a_revert_says_what_is_put_back(options: list[str]) -> None:
+def test_a_revert_says_what_is_put_back(options: list[str], etl: Etl) -> None:
     refused = etl("revert", "shop.orders", *options)
     assert refused.returncode == 2
     assert "either --to" in refused.stderr
