@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from etl_platform.demo import broker, departures, report, source, weather
+from etl_platform.demo import broker, bucket, departures, fleet, report, source, weather
 from etl_platform.demo.report import console
 from etl_platform.demo.runs import Loaded, materialize, replay
 from etl_platform.platform import Platform
@@ -37,6 +37,15 @@ _QUESTIONS = {
         "count(*) FILTER (w.temp != o.temp OR w.visib != o.visib) AS different "
         "FROM weather.observations o LEFT JOIN nyc.weather w "
         "ON w.origin = o.station AND w.time_hour = o.observed_at"
+    ),
+    "Do the files in the bucket and the database tell of the same aircraft?": (
+        "SELECT count(*) AS aircraft, count(f.tailnum) AS in_both, "
+        "count(DISTINCT f._file) AS files, "
+        "count(*) FILTER (f.seats != p.seats OR f.model != p.model) AS different "
+        "FROM nyc.planes p LEFT JOIN fleet.planes f USING (tailnum)"
+    ),
+    "Which files could not be read?": (
+        "SELECT key, size_bytes, reason FROM fleet.planes__bad_files"
     ),
     "Which destinations wait in quarantine?": (
         "SELECT dest, count(*) AS flights, any_value(_rule) AS broken_rule "
@@ -73,9 +82,14 @@ def main() -> int:
         report.heading(
             2, f"Every table, in one run: dagster asset materialize --select '{_TABLES}'"
         )
-        with weather.serving() as service:
+        with weather.serving() as service, bucket.serving(_LOGS / "bucket.log") as place:
             console.print(f"  a weather service answers at {service.url}")
             os.environ |= {"WEATHER_API": service.url, "WEATHER_SECRET": service.secret}
+            os.environ |= place.variables
+            delivered = list(fleet.deliver(bucket.store()))
+            console.print(f"  a bucket at {place.url} holds {len(delivered)} files:")
+            for key, rows, size_bytes in delivered:
+                console.print(f"    {key:24} {rows:>6,} rows {size_bytes:>8,} bytes")
             first = materialize(instance, _TABLES, _LOGS / "first_run.log", _tell)
         console.print(
             f"  {service.pages.total()} pages of weather, {len(service.pages)} different ones, for "

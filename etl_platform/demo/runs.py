@@ -162,7 +162,8 @@ def _note(found: dict[str, Loaded], entry: dg.EventLogEntry, tell: Callable[[str
     else:
         result = event.asset_check_evaluation_data
         name = ".".join(result.asset_key.path)
-        rows = result.metadata.get("failed_rows")
+        told = result.metadata
+        rows = told.get("failed_rows", told.get("bad_files"))
         count = rows.value if isinstance(rows, dg.IntMetadataValue) else None
         check = Check(result.check_name, result.passed, result.severity.value, count or 0)
         found.setdefault(name, Loaded(name)).judge(check)

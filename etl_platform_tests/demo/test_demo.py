@@ -13,6 +13,8 @@ from etl_platform.planner.lineage.recorded import read_atlas
 from etl_platform_tests.demo.working_copy import WorkingCopy
 
 ASSETS = {
+    "fleet.airports": 1_456,
+    "fleet.planes": 3_322,
     "live.delays": 1_758,
     "live.delays__partials": 1_769,
     "live.departures": 26_482,
@@ -24,8 +26,10 @@ ASSETS = {
     "nyc.weather": 26_114,
     "weather.observations": 26_114,
     "weather.stations": 3,
+    "marts.aircraft_delays": 66_368,
     "marts.carrier_performance": 16,
     "marts.daily_operations": 1_095,
+    "marts.delay_causes": 27,
     "marts.fleet_age": 73,
     "marts.flight_delays": 320_960,
     "marts.route_performance": 216,
@@ -55,6 +59,11 @@ def test_the_demo_blocks_quarantines_and_warns_and_publishes_everything_in_the_e
     # 27 pages of observations and the stations, each asked for once.
     assert re.search(r"28 pages of weather, 28 different ones, for \d+ tokens", printed)
     assert re.search(r"26114\s+26114\s+0\b", printed)
+    assert re.search(r"a bucket at http://127\.0\.0\.1:\d+ holds 7 files", printed)
+    # Every aircraft is in one of four files in as many formats, and the same in all columns asked.
+    assert re.search(r"3322\s+3322\s+4\s+0\b", printed)
+    assert re.search(r"bad_files\s.*\b1\b.*warn", printed)
+    assert re.search(r"planes/part-4\.csv\.gz\s+4000\s+damaged gzip", printed)
     blocked = printed.index("nyc.airports: nothing was published")
     assert "Asia/Chongqing" in printed[blocked:]
     assert re.search(r"nyc\.airports\s.*\b1,458\b", printed[blocked:])
@@ -65,6 +74,8 @@ def test_the_demo_blocks_quarantines_and_warns_and_publishes_everything_in_the_e
     assert held["nyc.flights__quarantine"] == 7_602
     assert held["live.departures__dead_letter"] == 1
     assert held["weather.observations__quarantine"] == 1
+    assert held["fleet.airports__quarantine"] == 2
+    assert held["fleet.planes__bad_files"] == 1
     unknown = platform.query(
         "SELECT count(*) FROM (FROM nyc.flights UNION ALL BY NAME FROM nyc.flights__quarantine) "
         "WHERE tailnum NOT IN (SELECT tailnum FROM nyc.planes)"
@@ -73,6 +84,7 @@ def test_the_demo_blocks_quarantines_and_warns_and_publishes_everything_in_the_e
     # The storage is that of the environment's home, wherever the configuration is read from.
     monkeypatch.setenv("DAGSTER_HOME", str(copy.home))
     check_lineage(copy)
+    assert re.search(r"^\d+ passed$", copy.run("etl", "test").strip(), re.MULTILINE)
 
 
 def check_lineage(copy: WorkingCopy) -> None:

@@ -91,7 +91,9 @@ class Nyc:
 
 
 @pytest.fixture
-def nyc(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nyc]:
+def nyc(
+    dagster_once: None, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Nyc]:
     monkeypatch.chdir(tmp_path)
     fill(source.DATABASE)
     home = tmp_path / "home"

@@ -22,6 +22,7 @@ from pathlib import Path
 import etl_platform
 from etl_platform import Platform
 from etl_platform.demo import source
+from etl_platform_tests.forked_commands import PROGRAMS, Commands
 
 _PACKAGE = Path(etl_platform.__file__).parent
 _FILES = ("pyproject.toml", "dagster.yaml", "workspace.yaml")
@@ -48,11 +49,13 @@ def change(database: Path, *statements: str) -> None:
 class WorkingCopy:
     """A copy of package and configuration, with a Dagster home as the Makefile makes it.
 
-    ``variables`` are set for everything that runs in it.
+    ``variables`` are set for everything that runs in it; with ``commands`` those of Dagster are
+    forked.
     """
 
     root: Path
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    commands: Commands | None = None
 
     @classmethod
     def make(cls, root: Path, **variables: str) -> WorkingCopy:
@@ -102,6 +105,11 @@ class WorkingCopy:
 
     def run(self, *words: str) -> str:
         """Run a command of the environment and return what it printed; fails when it fails."""
+        if self.commands is not None and words[0] in PROGRAMS:
+            forked = self.commands.run(*words, cwd=self.root, env=self.environment)
+            printed = forked.stdout + forked.stderr
+            assert forked.returncode == 0, f"{' '.join(words)}\n{printed[-5000:]}"
+            return printed
         done = subprocess.run(
             [_program(words[0]), *words[1:]],
             cwd=self.root,

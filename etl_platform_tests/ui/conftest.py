@@ -67,7 +67,7 @@ class Dagster:
     kafka: KafkaServer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its daemon works for as long as it lives
 def dagster(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Dagster]:
     with serving_kafka(tmp_path_factory.mktemp("kafka")) as kafka:
         copy = WorkingCopy.make(tmp_path_factory.mktemp("ui"), LIVE_KAFKA=kafka.address)

@@ -207,6 +207,7 @@ def departure(number: int) -> Message:
     return Message(json.dumps(body).encode())
 
 
+@pytest.mark.stress  # a minute of two processors
 def test_three_batches_of_a_stream_are_replayed_by_clicking_and_give_the_same_rows(
     dagster: Dagster, page: Page, pictures: Path
 ) -> None:
