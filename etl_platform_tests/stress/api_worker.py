@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 
 import dagster as dg
 import deltalake
@@ -75,21 +76,21 @@ def definitions() -> dg.Definitions:
     return dg.Definitions.merge(made, dg.Definitions(resources={"lake": LakeResource()}))
 
 
-def load() -> bool:
+def load(definitions: Callable[[], dg.Definitions]) -> bool:
     job = definitions().resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.ephemeral() as instance:
         return job.execute_in_process(instance=instance, raise_on_error=True).success
 
 
-def main() -> None:
-    """Serve runs until the input ends."""
+def serve(definitions: Callable[[], dg.Definitions]) -> None:
+    """Make runs of all assets until the input ends."""
     print("ready", flush=True)
     for _ in sys.stdin:
         child = os.fork()
         if child == 0:
             status = 1
             try:
-                status = 0 if load() else 1
+                status = 0 if load(definitions) else 1
             except BaseException:  # noqa: BLE001 # told, and the child ends in any case
                 traceback.print_exc()
             finally:
@@ -104,4 +105,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(definitions)

@@ -47,8 +47,8 @@ class Worker:
     process: subprocess.Popen[str]
 
     @classmethod
-    def start(cls) -> Worker:
-        command = [sys.executable, "-m", "etl_platform_tests.stress.api_worker"]
+    def start(cls, module: str = "api_worker") -> Worker:
+        command = [sys.executable, "-m", f"etl_platform_tests.stress.{module}"]
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )

@@ -60,9 +60,9 @@ def test_queries_see_whole_versions_while_assets_are_replaced(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _home(tmp_path, monkeypatch)
-    runs, queries = run_all(assets=3, queriers=2, seconds=2)
+    runs, queries = run_all(assets=2, queriers=1, seconds=2)
     assert all(count >= 1 for count in runs)
-    assert queries >= 2
+    assert queries >= 1
 
 
 @pytest.mark.stress

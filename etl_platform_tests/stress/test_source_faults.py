@@ -153,7 +153,9 @@ def kill_and_resume(
 
 
 @pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+def instance(
+    dagster_once: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dg.DagsterInstance]:
     home = tmp_path / "dagster"
     home.mkdir()
     monkeypatch.setenv("DAGSTER_HOME", str(home))
@@ -181,9 +183,10 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(
-    ("fault", "mode"),
-    # The third, a server that restarts, is among the twenty of each.
-    [("session ended", "incremental"), ("worker killed", "partition")],
+    ("server", "fault", "mode"),
+    # Every other combination, and a server that restarts, is among the twenty of each.
+    [("mysql", "session ended", "incremental"), ("postgresql", "worker killed", "partition")],
+    indirect=["server"],
 )
 def test_a_read_that_is_cut_off_loses_and_doubles_nothing(
     settings: Settings, instance: dg.DagsterInstance, server: Victim, fault: str, mode: str
