@@ -25,6 +25,9 @@ NAMES = (
     "stream_formats",
     "streaming",
     "apis",
+    "transforms",
+    "files",
+    "monitoring",
 )
 LONG = ("profiling_peers", "profile_errors")
 """Run when they are named: peers that take minutes, and comparisons that are no timings."""

@@ -70,7 +70,7 @@ def compare(
             figure = _run(pythons.get(name, Path(sys.executable)), module, name)
             if turn >= warm_up:
                 taken[name].append(figure)
-    return {name: _median(figures) for name, figures in taken.items()}
+    return {name: median_of(figures) for name, figures in taken.items()}
 
 
 def report(title: str, figures: dict[str, Figure], base: str, bars: dict[str, str]) -> None:
@@ -104,7 +104,8 @@ def _run(python: Path, module: str, variant: str) -> Figure:
     return Figure(**json.loads(lines[-1].removeprefix("FIGURE ")))
 
 
-def _median(figures: Sequence[Figure]) -> Figure:
+def median_of(figures: Sequence[Figure]) -> Figure:
+    """The median of each figure of several runs."""
     names = figures[0].extra
     return Figure(
         seconds=statistics.median(f.seconds for f in figures),
