@@ -17,6 +17,8 @@ _CLOSED = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
+    # Threads that read ahead from a network, eight for each engine; what is read here is local.
+    "async_threads": 0,
 }
 
 

@@ -56,9 +56,9 @@ def compile_pattern(pattern: str) -> None:
 
 @cache
 def _engine() -> duckdb.DuckDBPyConnection:
-    import duckdb
+    from etl_platform.core.duck import sealed
 
-    return duckdb.connect(":memory:", config={"threads": 1})
+    return sealed()
 
 
 def to_polars(pattern: str) -> str:

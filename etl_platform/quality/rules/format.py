@@ -68,10 +68,11 @@ def _json_check() -> pandera.Check:
 
 
 def _is_json(texts: pl.Series) -> pl.Series:
-    import duckdb
     import polars as pl
 
-    with duckdb.connect(":memory:", config={"threads": 1}) as con:
+    from etl_platform.core.duck import sealed
+
+    with sealed() as con:
         con.register(_VALUES, texts.rename("text").to_frame().to_arrow())
         found = con.sql(f"SELECT NOT {not_json('text')} AS valid FROM {_VALUES}").to_arrow_table()
         return pl.Series(pl.from_arrow(found["valid"]))
