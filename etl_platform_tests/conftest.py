@@ -65,6 +65,21 @@ def pytest_unconfigure() -> None:
     gc.unfreeze()
 
 
+_begun_again: set[str] = set()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport) -> None:
+    """A test whose worker died in a C library is run once more, by another worker, and told.
+
+    ``1 rerun`` then stands in the summary, above it which thread of the worker was hit. A test
+    whose worker dies twice has failed.
+    """
+    if crashitem not in _begun_again:
+        _begun_again.add(crashitem)
+        report.outcome = "rerun"  # pyright: ignore - a word of its own, which the summary counts
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
