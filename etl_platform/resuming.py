@@ -17,6 +17,7 @@ from dagster._core.snap import snapshot_from_execution_plan
 
 from etl_platform.core.errors import ConfigError
 from etl_platform.lost_runs import end_lost_run, lost_run
+from etl_platform.publishing.failures import reason
 from etl_platform.runs_to_resume import find_run
 from etl_platform.side_by_side import executed_by, side_by_side
 from etl_platform.undone import RESUMED_TAG, Part, progress, steps_of
@@ -170,13 +171,5 @@ def _execute(
     for event in result.all_events:
         if event.event_type is dg.DagsterEventType.STEP_FAILURE and event.step_key is not None:
             made = steps_of(instance, new).get(event.step_key, ())
-            errors.update(dict.fromkeys(made, _reason(event)))
+            errors.update(dict.fromkeys(made, reason(event)))
     return new.run_id, errors
-
-
-def _reason(event: dg.DagsterEvent) -> str:
-    """The innermost message of a step's error."""
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return "failed" if error is None else error.message.strip()

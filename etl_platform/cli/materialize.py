@@ -137,6 +137,8 @@ def _run(
 def _made(events: Iterable[dg.DagsterEvent], keys: Iterable[dg.AssetKey]) -> list[Made]:
     import dagster as dg
 
+    from etl_platform.publishing.failures import reason
+
     found: dict[str, Made] = {}
 
     def of(key: dg.AssetKey) -> Made:
@@ -159,7 +161,7 @@ def _made(events: Iterable[dg.DagsterEvent], keys: Iterable[dg.AssetKey]) -> lis
         elif kind is dg.DagsterEventType.STEP_SUCCESS and event.step_key in steps:
             of(steps[event.step_key]).seconds = event.step_success_data.duration_ms / 1000
         elif kind is dg.DagsterEventType.STEP_FAILURE and event.step_key in steps:
-            of(steps[event.step_key]).error = _reason(event)
+            of(steps[event.step_key]).error = reason(event)
     return [*found.values(), *(Made(n, error=_SKIPPED) for n in _names(steps) if n not in found)]
 
 
@@ -170,14 +172,6 @@ def _names(steps: dict[str, dg.AssetKey]) -> list[str]:
 def _whole(value: object) -> int | None:
     number = getattr(value, "value", None)
     return number if isinstance(number, int) else None
-
-
-def _reason(event: dg.DagsterEvent) -> str:
-    """The innermost message of a step's error."""
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return "failed" if error is None else error.message.strip()
 
 
 def _show(made: list[Made]) -> None:

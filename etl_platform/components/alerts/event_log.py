@@ -13,6 +13,7 @@ from dagster._core.events.log import EventLogEntry
 from etl_platform.components.alerts.advice import Advisor
 from etl_platform.monitoring.alerts import Advice, Severity, Signal
 from etl_platform.publishing.failure_memory import FIXED_TAG, SIMILAR_TAG
+from etl_platform.publishing.failures import reason
 
 _TYPES = (
     dg.DagsterEventType.ASSET_MATERIALIZATION,
@@ -229,7 +230,7 @@ class _Failure:
                     made.add((event.asset_key, event.partition))
                 case dg.DagsterEventType.STEP_FAILURE:
                     assert event.step_key is not None
-                    errors[event.step_key] = _why(event)
+                    errors[event.step_key] = reason(event)
                 case _:
                     check = event.asset_check_evaluation_data
                     if not check.passed and _action(check) == "block":
@@ -246,17 +247,6 @@ class _Failure:
             bool(refused),
             next(iter(errors.values()), None),
         )
-
-
-def _why(event: dg.DagsterEvent) -> str:
-    """The user's own error stands at the end of the causes."""
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    data = event.step_failure_data.user_failure_data
-    if data is not None and data.description:
-        return data.description
-    return error.message.strip() if error is not None else "the step failed"
 
 
 def _action(told: object) -> str | None:
