@@ -105,7 +105,7 @@ def related(
         _judged(mine, other, meanings.of(other.name))
         for each in known
         if not each.is_quarantine
-        for other in _columns(lake, each, reader)
+        for other in (own.values() if each == name else _columns(lake, each, reader))
         if other.name != mine.name and other.sketch.family == mine.sketch.family
     ]
     fitting = [one for one in found if one is not None]

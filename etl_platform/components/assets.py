@@ -20,6 +20,7 @@ from etl_platform.publishing.failures import Retries, run_errors
 from etl_platform.publishing.requirements import check_requirements, refuse_unread
 from etl_platform.publishing.uses import recorded
 from etl_platform.side_by_side import SIDE_BY_SIDE
+from etl_platform.structured_logs import step_makes
 
 if TYPE_CHECKING:
     from etl_platform.quality import Contract
@@ -180,6 +181,9 @@ def _kept(context: dg.AssetExecutionContext, declared: TableAsset) -> Generator[
         parts = (declared.contract.model_dump_json(), declared.options, declared.code_version)
         return "\n".join(map(str, parts))
 
+    if len(context.selected_asset_keys) == 1:
+        step = context.get_step_execution_context().step.key
+        step_makes(context.run.run_id, step, context.asset_key.to_user_string())
     inputs = [TableName(*key.path) for key in sorted(_upstream(declared)) if len(key.path) == 2]
     with (
         recorded(context, declared.table),

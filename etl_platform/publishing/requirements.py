@@ -16,10 +16,9 @@ from etl_platform.core.errors import PermanentError, UnknownName
 from etl_platform.core.names import TableName
 from etl_platform.publishing.upstream import (
     checks_of,
+    newest_made,
     newest_results,
-    not_checked,
     partitions_read,
-    set_aside,
 )
 
 if TYPE_CHECKING:
@@ -118,14 +117,14 @@ def _findings(
                 yield Finding(table, level, what, record.run_id, record.partition)
     if level == "published":
         return
-    if level == "no_warnings":
-        # Of such a rule an earlier result still stands.
-        for partition, reasons, run_id in not_checked(context, key, partitions):
-            yield Finding(table, level, f"rules were not checked: {reasons}", run_id, partition)
-    for partition, rows, run_id in set_aside(context, key, partitions):
-        if partition not in told:  # a check has said it, with its rule
-            what = f"{rows:,} rows went to {table.quarantine}"
-            yield Finding(table, level, what, run_id, partition)
+    for made in newest_made(context, key, partitions):
+        if made.not_checked and level == "no_warnings":
+            # Of such a rule an earlier result still stands.
+            what = f"rules were not checked: {made.not_checked}"
+            yield Finding(table, level, what, made.run_id, made.partition)
+        if made.set_aside and made.partition not in told:  # a check has said it, with its rule
+            what = f"{made.set_aside:,} rows went to {table.quarantine}"
+            yield Finding(table, level, what, made.run_id, made.partition)
 
 
 def _judge(record: AssetCheckExecutionRecord, level: Level) -> str | None:

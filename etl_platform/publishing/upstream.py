@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -48,10 +49,11 @@ def partitions_read(context: dg.AssetExecutionContext, key: dg.AssetKey) -> Coll
 def checks_of(context: dg.AssetExecutionContext, key: dg.AssetKey) -> Collection[dg.AssetCheckKey]:
     """The checks of an asset, by the definitions or, where a run knows but its own, by the last
     run that was to make it."""
-    known = asset_graph(context).get_check_keys_for_assets({key})
-    planned = context.instance.event_log_storage.get_latest_planned_materialization_info(key)
-    if known or planned is None:
+    if known := asset_graph(context).get_check_keys_for_assets({key}):
         return known
+    planned = context.instance.event_log_storage.get_latest_planned_materialization_info(key)
+    if planned is None:
+        return ()
     events = context.instance.all_logs(planned.run_id, of_type=_PLANNED)
     found = [one.dagster_event.event_specific_data for one in events if one.dagster_event]
     return {
@@ -79,30 +81,25 @@ def newest_results(
     return newest.values()
 
 
-def set_aside(
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The newest batch of a partition (None if there are none) that changed something.
+
+    Attributes:
+        set_aside: how many of its rows went to the quarantine.
+        not_checked: why some rules could not be checked; None if all were.
+    """
+
+    partition: str | None
+    run_id: str
+    set_aside: int
+    not_checked: str | None
+
+
+def newest_made(
     context: dg.AssetExecutionContext, key: dg.AssetKey, partitions: Collection[str] | None
-) -> Iterator[tuple[str | None, int, str]]:
-    """Partitions (None if there are none) whose newest batch has rows in the quarantine."""
-    for partition, metadata, run_id in _newest_made(context, key, partitions):
-        rows = getattr(metadata.get("quarantined_rows"), "value", None)
-        if isinstance(rows, int) and rows:
-            yield partition, rows, run_id
-
-
-def not_checked(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, partitions: Collection[str] | None
-) -> Iterator[tuple[str | None, str, str]]:
-    """Partitions of whose newest batch some rules could not be checked, with the reasons."""
-    for partition, metadata, run_id in _newest_made(context, key, partitions):
-        reasons = getattr(metadata.get("checks_not_run"), "value", None)
-        if reasons:
-            yield partition, str(reasons), run_id
-
-
-def _newest_made(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, partitions: Collection[str] | None
-) -> Iterator[tuple[str | None, Mapping[str, Any], str]]:
-    """Metadata and run of the newest materialisation that changed something, per partition."""
+) -> Iterator[Made]:
+    """What the newest materialisations say of their batches, one per partition."""
     chosen = None if partitions is None else sorted(partitions)
     records = context.instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key, asset_partitions=chosen), limit=_NEWEST
@@ -113,4 +110,11 @@ def _newest_made(
         if made is None or made.partition in seen or "nothing_changed" in made.metadata:
             continue
         seen.add(made.partition)
-        yield made.partition, made.metadata, record.run_id
+        rows = getattr(made.metadata.get("quarantined_rows"), "value", None)
+        reasons = getattr(made.metadata.get("checks_not_run"), "value", None)
+        yield Made(
+            made.partition,
+            record.run_id,
+            rows if isinstance(rows, int) else 0,
+            str(reasons) if reasons else None,
+        )

@@ -13,7 +13,6 @@ import dagster as dg
 from etl_platform.core.errors import EtlError
 from etl_platform.core.names import TableName
 from etl_platform.core.usage import Usage
-from etl_platform.structured_logs import step_makes
 
 if TYPE_CHECKING:
     from etl_platform.resources import LakeResource
@@ -24,9 +23,6 @@ _log = logging.getLogger(__name__)
 @contextmanager
 def recorded(context: dg.AssetExecutionContext, table: TableName) -> Generator[None]:
     """Record what the work inside took, also when it fails; that it cannot be is no failure."""
-    if len(context.selected_asset_keys) == 1:
-        step = context.get_step_execution_context().step.key
-        step_makes(context.run.run_id, step, context.asset_key.to_user_string())
     before, succeeded = Usage.now(), False
     try:
         yield
