@@ -352,8 +352,12 @@ class Platform:
 
         from etl_platform.catalog import collect
 
-        names = self.lake.names() if tables is None else [TableName.parse(one) for one in tables]
-        found = collect.table_documents(self.lake, self.metastore, names, described or {})
+        known = self.lake.names()
+        names = known if tables is None else [TableName.parse(one) for one in tables]
+        found = chain(
+            collect.table_documents(self.lake, self.metastore, names, described or {}),
+            collect.failure_documents(self.metastore, known, None if tables is None else names),
+        )
         if tables is None:
             found = chain(
                 found,

@@ -1,9 +1,9 @@
-"""Documents from what the platform has recorded: tables, profiles, lineage, checks, queries."""
+"""Documents from what is recorded: tables, profiles, lineage, checks, queries, failures."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from etl_platform.quality.profile import ColumnProfile
 
 UNKNOWN_TABLE = "unknown table"
+_FAILURES = 2_000
 _CATEGORIES = 200
 _VALUES = 12
 
@@ -118,12 +119,44 @@ def _checks(table: TableName, outcomes: str) -> Iterator[Document]:
         )  # fmt: skip
 
 
-def query_documents(metastore: Metastore, known: Iterable[TableName]) -> Iterator[Document]:
+def failure_documents(
+    metastore: Metastore, known: Collection[TableName], tables: Collection[TableName] | None = None
+) -> Iterator[Document]:
+    """Failures of assets, the newest of each message, with what ended it; ``etl why RUN`` is next.
+
+    A message may show values and name other tables: whoever sees one sees all of the table, of what
+    it is made of, and of each table that the text could name.
+
+    Args:
+        known: all tables of the lake.
+        tables: those whose failures are wanted; None is all.
+    """
+    chosen = None if tables is None else {table.sql for table in tables}
+    told: set[tuple[str, str]] = set()
+    for one in metastore.failures.newest(_FAILURES):
+        if (one.asset, one.signature) in told or (chosen is not None and one.asset not in chosen):
+            continue
+        told.add((one.asset, one.signature))
+        ended = f"ended by: {one.resolution}" if one.resolution else "not ended yet"
+        text = f"{one.error_type}: {one.message} {one.advice or ''} {ended}"
+        inputs = json.loads(one.circumstances).get("inputs", {})
+        whole = {one.asset, *inputs, *_named(text, known)}
+        yield Document(
+            "failure", f"{one.asset}:{one.run_id}", "about", text, one.asset, sees=(one.asset,),
+            whole=tuple(sorted(whole)), updated_at=one.failed_at.timestamp(),
+        )  # fmt: skip
+
+
+def _named(text: str, known: Iterable[TableName]) -> tuple[str, ...]:
+    """Tables that a text could name."""
+    low = text.lower()
+    return tuple(table.sql for table in known if table.name in low)
+
+
+def query_documents(metastore: Metastore, known: Collection[TableName]) -> Iterator[Document]:
     """Saved queries; whoever sees one sees all of each table that its text could name."""
-    names = {table.sql: table.name for table in known}
     for one in metastore.history.saved():
-        text = one.sql.lower()
-        whole = tuple(name for name, last in names.items() if last in text)
+        whole = _named(one.sql, known)
         # Of what no table is known nobody can say who may read it: only who sees everything does.
         yield Document(
             "query",

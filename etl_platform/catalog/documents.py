@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from etl_platform.catalog.words import inert, spelled
 
-Kind = Literal["table", "column", "model", "check", "query", "page"]
-KINDS: tuple[Kind, ...] = ("table", "column", "model", "check", "query", "page")
+Kind = Literal["table", "column", "model", "check", "query", "page", "failure"]
+KINDS: tuple[Kind, ...] = ("table", "column", "model", "check", "query", "page", "failure")
 _MAX_TEXT = 2_000
 
 
@@ -23,7 +23,8 @@ class Document:
 
     Attributes:
         kind: of the thing.
-        name: of the thing: ``schema.table``, ``schema.table.column``, a query's or page's name.
+        name: of the thing: ``schema.table``, ``schema.table.column``, a query's or page's name,
+            ``schema.table:run`` of a failure.
         aspect: which fact: ``about``, ``columns``, ``values``, ``lineage``...
         text: what is searched, in plain words.
         table: to which table the thing belongs; the unit of incremental updates.

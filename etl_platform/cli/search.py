@@ -40,7 +40,7 @@ def search(
     role: Annotated[str | None, typer.Option("--role", help="Search as this role.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Find tables, columns, models, checks, saved queries and pages of the docs by meaning.
+    """Find tables, columns, models, checks, queries, failures and pages of the docs by meaning.
 
     What a role may not query it does not find either. The catalogue is kept by etl catalog refresh.
     """

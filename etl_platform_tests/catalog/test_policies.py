@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from etl_platform import Platform
+from etl_platform.catalog import Filters
 from etl_platform.core.errors import QueryRefused
 from etl_platform.core.names import TableName
+from etl_platform.metastore.records import FailureRecord
 
 POLICIES = """
 roles:
@@ -39,6 +42,13 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     }.items():
         made.lake.publish(made.lake.stage(TableName.parse(table), frame.lazy()))
     made.saved_queries.save("late", "SELECT surname FROM hr.staff")
+    for asset, run in {"shop.orders": "r1", "shop.customers": "r2"}.items():
+        made.metastore.failures.add(
+            FailureRecord(
+                run_id=run, asset=asset, error_type="E", message=f"{run} is late", signature=run,
+                circumstances='{"inputs": {"hr.staff": 3}}' if run == "r1" else "{}",
+            )
+        )  # fmt: skip
     made.index()
     return made
 
@@ -53,7 +63,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
         (
             "boss",
             {"shop.orders", "shop.orders.price", "shop.orders.margin", "shop.customers"}
-            | {"shop.customers.status", "hr.staff", "hr.staff.surname", "late"},
+            | {"shop.customers.status", "hr.staff", "hr.staff.surname", "late"}
+            | {"shop.orders:r1", "shop.customers:r2"},
         ),
     ],
 )
@@ -70,3 +81,27 @@ def test_what_a_role_does_not_see_whole_is_in_no_text(platform: Platform) -> Non
 def test_nobody_searches_without_a_role_where_there_are_policies(platform: Platform) -> None:
     with pytest.raises(QueryRefused, match="by role"):
         platform.search("margin")
+
+
+def test_a_failure_is_found_once_by_its_words_and_says_what_ended_it(platform: Platform) -> None:
+    def failed(run: str, number: int) -> FailureRecord:
+        return FailureRecord(
+            run_id=run,
+            asset="hr.staff",
+            error_type="TransientError",
+            message=f"no answer from the payroll after {number} s",
+            signature="no answer from the payroll after s",
+        )
+
+    memory = platform.metastore.failures
+    for record in (failed("a", 3), failed("b", 5)):
+        memory.add(record)
+    memory.end(failed("b", 5), "c", datetime.now(UTC), "the library was newer")
+    platform.index(["hr.staff"])
+    only = Filters(kinds=("failure",), schemas=("hr",))
+    (found,) = platform.search("payroll does not answer", filters=only, role="boss")
+    assert found.name == "hr.staff:b"
+    assert "after 5 s" in found.text
+    assert "ended by: the library was newer" in found.text
+    again = platform.index(["hr.staff"])
+    assert (again.added, again.changed, again.removed) == (0, 0, 0)
