@@ -158,6 +158,7 @@ def serve(control: int) -> None:
         os.kill(child.pid, signal.SIGKILL)
         child.lifeline.recv(1)  # returns at its end, when nothing writes into the folder any more
         _remove(spill)
+    gc.unfreeze()  # modules of C libraries that end frozen are told as leaks
 
 
 def _remove(spill: Path) -> None:
