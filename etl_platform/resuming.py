@@ -17,10 +17,9 @@ from dagster._core.snap import snapshot_from_execution_plan
 
 from etl_platform.core.errors import ConfigError
 from etl_platform.lost_runs import end_lost_run, lost_run
-from etl_platform.publishing.failures import reason
 from etl_platform.runs_to_resume import find_run
 from etl_platform.side_by_side import executed_by, side_by_side
-from etl_platform.undone import RESUMED_TAG, Part, progress, steps_of
+from etl_platform.undone import RESUMED_TAG, Part, progress, reason, steps_of
 
 _TAKEN = ("dagster/partition", "dagster/asset_partition_range", "etl/")
 """Tags, or how they begin, that say what a run is about."""

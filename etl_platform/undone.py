@@ -130,3 +130,14 @@ def _made_later(
             if any(one.run_id not in known for one in made):
                 found.add(part)
     return found
+
+
+def reason(event: dg.DagsterEvent) -> str:
+    """What failed a step: what its user said of it, else the message of the innermost error."""
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return data.user_failure_data.description
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return "failed" if error is None else error.message.strip()

@@ -137,7 +137,7 @@ def _run(
 def _made(events: Iterable[dg.DagsterEvent], keys: Iterable[dg.AssetKey]) -> list[Made]:
     import dagster as dg
 
-    from etl_platform.publishing.failures import reason
+    from etl_platform.undone import reason
 
     found: dict[str, Made] = {}
 

@@ -74,17 +74,6 @@ def run_errors(attempt: int, retries: Retries) -> Generator[None]:
             raise
 
 
-def reason(event: dg.DagsterEvent) -> str:
-    """What failed a step: what its user said of it, else the message of the innermost error."""
-    data = event.step_failure_data
-    if data.user_failure_data is not None and data.user_failure_data.description:
-        return data.user_failure_data.description
-    error = data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return "failed" if error is None else error.message.strip()
-
-
 _RESUMED = ("dagster/is_resume_retry", "dagster/is_asset_resume_retry")
 
 
