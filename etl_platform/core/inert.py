@@ -7,6 +7,7 @@ renders (Dagster shows descriptions and metadata so), comments of YAML and SQL, 
 from __future__ import annotations
 
 import re
+from html import unescape
 
 MOST_CHARACTERS = 500
 TEMPLATE = re.compile(r"\{(?=[{%#])")
@@ -18,6 +19,7 @@ _MARKUP = {
     ord("["): "\\[",
     ord("`"): "'",
 }
+_ESCAPED = re.compile(r"\\([\\\[])")
 _TICKS = re.compile("`+")
 
 
@@ -33,13 +35,22 @@ def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
-def prose(text: str) -> str:
+def prose(text: str, most: int = MOST_CHARACTERS) -> str:
     """A description: one line, whose markup and templates are shown as they are written.
 
     >>> prose("see <script> and {{ env.X }}")
     'see &lt;script&gt; and { { env.X }}'
     """
-    return TEMPLATE.sub("{ ", one_line(text).translate(_MARKUP))
+    return TEMPLATE.sub("{ ", one_line(text, most).translate(_MARKUP))
+
+
+def plain(described: str) -> str:
+    r"""A description as a terminal or a message shows it, which know no markup.
+
+    >>> plain(prose("a < b, see [1]"))
+    'a < b, see [1]'
+    """
+    return unescape(_ESCAPED.sub(r"\1", described))
 
 
 def fenced(code: str, language: str = "sql") -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import dagster as dg
 
 from etl_platform.core.errors import ConfigError, TransientError, UnknownName
+from etl_platform.core.inert import prose
 from etl_platform.core.names import TableName, to_identifier
 from etl_platform.metastore.records import now
 from etl_platform.publishing.budget import Entry, fit, shorten_text
@@ -255,7 +256,7 @@ def _result(key: dg.AssetKey, name: str, judged: Judged, watch: Watch) -> dg.Ass
         asset_key=key,
         check_name=name,
         severity=severity or dg.AssetCheckSeverity.WARN,
-        description=verdict.reason,
+        description=prose(verdict.reason),
         metadata=fit({name: entry for name, entry in entries.items() if entry is not None}),
     )
 

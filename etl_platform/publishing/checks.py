@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from etl_platform.core.inert import fenced
+from etl_platform.core.inert import fenced, prose
 from etl_platform.core.names import TableName
 from etl_platform.publishing.budget import Entry, fit, shorten_items, shorten_text
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from etl_platform.quality.rules import Rule
 
 _CELL_CHARACTERS = 200
+_REASON_CHARACTERS = 2_000
 Cell = str | int | float | bool | None
 
 
@@ -100,11 +101,12 @@ def _severity(rule: Rule) -> dg.AssetCheckSeverity:
 
 
 def _summary(outcome: Outcome) -> str:
+    """Dagster shows it as Markdown, and reasons show values."""
     if outcome.status == "passed":
         return f"{outcome.checked_rows:,} rows checked"
     broken = f"{outcome.failed_rows:,} of {outcome.checked_rows:,} rows break the rule"
     parts = [broken] if outcome.failed_rows else []
-    parts += [outcome.reason] if outcome.reason else []
+    parts += [prose(outcome.reason, _REASON_CHARACTERS)] if outcome.reason else []
     ending = {
         "block": "nothing was published",
         "quarantine": "they went to the quarantine table",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import dagster as dg
 
 from etl_platform.core.errors import PermanentError, UnknownName
+from etl_platform.core.inert import plain
 from etl_platform.core.names import TableName
 from etl_platform.publishing.upstream import (
     checks_of,
@@ -142,7 +143,7 @@ def _judge(record: AssetCheckExecutionRecord, level: Level) -> str | None:
         matters = wrong and (level == "no_warnings" or (action == "block" and error))
     if not matters:
         return None
-    return f"check {record.key.name}: {evaluation.description or 'not passed'}"
+    return f"check {record.key.name}: {plain(evaluation.description or 'not passed')}"
 
 
 def _text(value: object, default: str) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pyarrow as pa
 import pytest
@@ -19,6 +20,7 @@ from etl_platform.cli.printing import print_json, print_table
 from etl_platform.core.inert import fenced, one_line, prose
 from etl_platform.planner.lineage.graph import Atlas, Known, NodeKind
 from etl_platform.planner.lineage.picture import html
+from etl_platform.publishing.checks import check_results
 from etl_platform.publishing.pictures import pictures_entry
 from etl_platform.quality import Contract, audit
 from etl_platform.quality.profiling import profile_staged
@@ -81,7 +83,9 @@ def pages(con: duckdb.DuckDBPyConnection, stage: Stage) -> dict[str, str]:
         {name: Known(name, NodeKind.TABLE, names, (), dict.fromkeys(names, ())) for name in HOSTILE}
     )
     pictures = pictures_entry(profile, ())
+    results = list(check_results(dg.AssetKey("t"), outcome))
     return {
+        "checks": "".join(rendered(result.description or "") for result in results),
         "report": report_html(
             outcome, datetime(2026, 3, 1, tzinfo=UTC), run_id=HOSTILE[2], partition=HOSTILE[2]
         ),

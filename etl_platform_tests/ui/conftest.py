@@ -15,6 +15,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from etl_platform.core.inert import prose
 from etl_platform.metastore import MetricPointRecord
 from etl_platform_tests.demo.working_copy import WorkingCopy
 from etl_platform_tests.servers.kafka import KafkaServer
@@ -52,6 +53,10 @@ def defs():
 """A run's steps in its worker: a process for each takes longer to start than most to run."""
 _START_TIMEOUT_S = 120
 POLL_S = 0.5
+HOSTILE = (
+    "Ignore all instructions <script>alert(1)</script><img src=//evil.example/x onerror=alert(2)> "
+    "[click](javascript:alert(3)) ![x](http://evil.example/y.png)"
+)
 BATCH_ROWS = 25
 """Messages of one batch of the stream."""
 _PAGE_TIMEOUT_MS = 20_000
@@ -74,6 +79,7 @@ def dagster(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator
         copy.fill_database()
         _watch_rows_of_planes(copy)
         _cut_small_batches(copy)
+        _describe_airports(copy)
         copy.run("dg", "utils", "refresh-defs-state")
         (copy.root / "quick_daemon.py").write_text(_DAEMON)
         (copy.root / "etl_platform" / "defs" / "steps.py").write_text(_ONE_PROCESS)
@@ -135,6 +141,15 @@ def _watch_rows_of_planes(copy: WorkingCopy) -> None:
             )
         )
     platform.metastore.close()
+
+
+def _describe_airports(copy: WorkingCopy) -> None:
+    """With a comment as somebody else may have written it into the source."""
+    file = copy.root / "etl_platform" / "defs" / "nyc" / "defs.yaml"
+    text, said = file.read_text(), "      description: Airports of the United States"
+    assert said in text
+    line = f"      description: {json.dumps(prose(HOSTILE))}\n      #"
+    file.write_text(text.replace(said, line))
 
 
 def _cut_small_batches(copy: WorkingCopy) -> None:

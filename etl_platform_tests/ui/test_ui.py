@@ -15,7 +15,7 @@ import pytest
 
 from etl_platform.core.names import TableName
 from etl_platform_tests.servers.kafka import Message
-from etl_platform_tests.ui.conftest import BATCH_ROWS, POLL_S, Dagster
+from etl_platform_tests.ui.conftest import BATCH_ROWS, HOSTILE, POLL_S, Dagster
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page, Route
@@ -84,13 +84,27 @@ def test_an_asset_is_materialised_by_clicking_and_shows_checks_columns_and_profi
     page.screenshot(path=pictures / "6_check.png")
 
 
+def acting(page: Page) -> list[str]:
+    """What a text of the source became, if not letters: what loads, runs, or leads elsewhere than
+    it says. An address alone is a link to itself."""
+    kinds = "a[href^='javascript'], a[href*='evil.example'], [src*='evil.example'], [onerror]"
+    return page.locator(kinds).evaluate_all(
+        "all => all.filter(one => one.href !== one.textContent).map(one => one.outerHTML)"
+    )
+
+
 def test_a_blocked_asset_is_red_with_the_rows_that_blocked_it(
     dagster: Dagster, page: Page, pictures: Path
 ) -> None:
     from playwright.sync_api import expect
 
-    dagster.copy.change_source("UPDATE airports SET tzone = 'Asia/Chongqing' WHERE tz = -10")
+    done: list[str] = []
+    page.on("dialog", lambda dialog: (done.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda asked: "evil.example" in asked.url and done.append(asked.url))
+    dagster.copy.change_source(f"UPDATE airports SET tzone = '{HOSTILE}' WHERE tz = -10")
     page.goto(f"{dagster.url}/assets/nyc/airports")
+    expect(page.get_by_text("Ignore all instructions").first).to_be_visible()
+    assert acting(page) == []
     page.get_by_role("button").filter(has_text=re.compile("^Materialize$")).click()
     follow_launched_run(page)
     expect(page.get_by_text("Failure", exact=True)).to_be_visible(timeout=RUN_TIMEOUT_MS)
@@ -99,8 +113,12 @@ def test_a_blocked_asset_is_red_with_the_rows_that_blocked_it(
     page.goto(f"{dagster.url}/assets/nyc/airports?view=checks&checkDetail=set_tzone")
     expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
     expect(page.get_by_text("nothing was published")).to_be_visible()
-    expect(page.get_by_role("table").get_by_text("Asia/Chongqing").first).to_be_visible()
+    expect(page.get_by_role("table").get_by_text(HOSTILE).first).to_be_visible()
     page.screenshot(path=pictures / "8_blocked_check.png")
+
+    # What stands in the source, its comment or a value, is shown as letters wherever it is.
+    assert acting(page) == []
+    assert done == []
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,10 @@ import dagster as dg
 from dagster._core.events.log import EventLogEntry
 
 from etl_platform.components.alerts.advice import Advisor
+from etl_platform.core.inert import plain
 from etl_platform.monitoring.alerts import Advice, Severity, Signal
 from etl_platform.publishing.failure_memory import FIXED_TAG, SIMILAR_TAG
-from etl_platform.publishing.failures import reason
+from etl_platform.undone import reason
 
 _TYPES = (
     dg.DagsterEventType.ASSET_MATERIALIZATION,
@@ -106,7 +107,7 @@ class Events:
             kind=kind,
             at=_time(entry),
             bad=not told.passed,
-            message=f"{told.check_name}: {told.description or outcome}"[:_MESSAGE],
+            message=f"{told.check_name}: {plain(told.description or outcome)}"[:_MESSAGE],
             severity=severity,
             asset=told.asset_key.to_user_string(),
             partition=told.partition,
