@@ -11,7 +11,6 @@ from pydantic import Field, field_validator, model_validator
 from etl_platform.components.assets import Event, TableAsset
 from etl_platform.components.options import AssetOptions
 from etl_platform.core.errors import EtlError
-from etl_platform.core.inert import prose
 from etl_platform.core.names import TableName
 from etl_platform.core.stopping import within
 from etl_platform.publishing.budget import fit
@@ -113,6 +112,6 @@ def refused(
         asset_key=key,
         check_name=check,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=prose(what),
+        description=what,
         metadata=fit({"findings": table_value(rows)}),
     )
