@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -13,6 +12,7 @@ from etl_platform.catalog import Filters
 from etl_platform.core.errors import QueryRefused
 from etl_platform.core.names import TableName
 from etl_platform.metastore.records import FailureRecord
+from etl_platform_tests.catalog.guarded import guarded
 
 POLICIES = """
 roles:
@@ -26,15 +26,7 @@ roles:
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    place: Path = tmp_path_factory.mktemp("lake")
-    (place / "policies.yaml").write_text(POLICIES)
-    made = Platform.open(
-        lake_uri=str(place / "lake"),
-        metastore_url=f"sqlite:///{place}/metastore.db",
-        catalog_dir=str(place / "catalogue"),
-        temp_dir=str(place / "tmp"),
-        policies=str(place / "policies.yaml"),
-    )
+    made = guarded(tmp_path_factory.mktemp("lake"), POLICIES)
     for table, frame in {
         "shop.orders": pl.DataFrame({"price": [1.0], "margin": [0.5]}),
         "shop.customers": pl.DataFrame({"status": ["insolvent"]}),

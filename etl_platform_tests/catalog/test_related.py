@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -19,6 +18,7 @@ from etl_platform.lakehouse.gate import admit
 from etl_platform.quality import Contract
 from etl_platform.quality.profiles.distinct import KEPT, DistinctSketch
 from etl_platform.quality.profiles.hashing import hashes
+from etl_platform_tests.catalog.guarded import guarded
 
 POLICIES = """
 roles:
@@ -34,15 +34,7 @@ roles:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     """Flights whose planes are known but for a tenth, and airports of all destinations."""
-    place: Path = tmp_path_factory.mktemp("related")
-    (place / "policies.yaml").write_text(POLICIES)
-    made = Platform.open(
-        lake_uri=str(place / "lake"),
-        metastore_url=f"sqlite:///{place}/metastore.db",
-        catalog_dir=str(place / "catalogue"),
-        temp_dir=str(place / "tmp"),
-        policies=str(place / "policies.yaml"),
-    )
+    made = guarded(tmp_path_factory.mktemp("related"), POLICIES)
     planes = [f"N{n:05}" for n in range(5_000)]
     codes = [f"{a}{b}X" for a in "ABCDEFGH" for b in "KLMNOPQRSTUV"]
     flights = pl.DataFrame(
