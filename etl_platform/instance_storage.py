@@ -6,25 +6,19 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.storage.base_storage import DagsterStorage
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 if TYPE_CHECKING:
-    from dagster._core.storage.event_log import EventLogStorage
     from dagster_postgres.storage import DagsterPostgresStorage
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import URL
 
 POSTGRES_URL = "ETL_DAGSTER_PG_URL"
-_ENGINES = 16
-"""Files of the event log (one per run, one of all assets) whose engines are kept."""
 
 
 class InstanceStorage(DagsterStorage, ConfigurableClass):
@@ -52,9 +46,13 @@ class InstanceStorage(DagsterStorage, ConfigurableClass):
         if not url:
             from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
+            from etl_platform.event_log import EventLog
+
             home = os.environ.get("DAGSTER_HOME") or ".dagster"
             storage = DagsterSqliteStorage.from_local(str(Path(home).expanduser().absolute()))
-            keep_engines(storage.event_log_storage)
+            log = storage.event_log_storage
+            # Dagster's storage of all three parts takes no class for one of them.
+            setattr(storage, "_event_log_storage", EventLog(getattr(log, "_base_dir")))  # noqa: B009,B010
             return storage
         from dagster_postgres.storage import DagsterPostgresStorage
 
@@ -64,41 +62,6 @@ class InstanceStorage(DagsterStorage, ConfigurableClass):
         if is_reference(url):
             _follow(storage, url)
         return storage
-
-
-def keep_engines(storage: EventLogStorage) -> None:
-    """Let Dagster's event log in SQLite use one engine per file instead of one per statement.
-
-    An engine compiles statements once and looks at the database once; connections still last for
-    one transaction. A tenth of the processor time of runs of many small steps.
-    """
-    from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
-
-    if not isinstance(storage, SqliteEventLogStorage):
-        return
-    engines: OrderedDict[str, Engine] = OrderedDict()
-    lock, made = getattr(storage, "_db_lock"), getattr(storage, "_initialized_dbs")  # noqa: B009
-
-    @contextmanager
-    def connect(shard: str) -> Generator[Connection]:
-        from sqlalchemy import NullPool, create_engine
-
-        with lock:
-            engine = engines.get(shard)
-            if engine is None:
-                url = storage.conn_string_for_shard(shard)
-                wait = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
-                engine = engines[shard] = create_engine(url, poolclass=NullPool, connect_args=wait)
-            engines.move_to_end(shard)
-            if len(engines) > _ENGINES:
-                engines.popitem(last=False)
-            if shard not in made:
-                getattr(storage, "_initdb")(engine)  # noqa: B009
-                made.add(shard)
-            with engine.begin() as connection:
-                yield connection
-
-    setattr(storage, "_connect", connect)  # noqa: B010
 
 
 def _follow(storage: DagsterPostgresStorage, reference: str) -> None:

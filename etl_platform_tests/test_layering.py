@@ -29,6 +29,7 @@ LAYERS = (
     "generate",
     "platform",
     "resources",
+    "event_log",
     "instance_storage",
     "side_by_side",
     "lost_runs",
