@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from etl_platform.core.names import TableName
-from etl_platform.lakehouse.log import Snapshot, open_snapshot
+from etl_platform.lakehouse.log import Snapshot
+from etl_platform.lakehouse.opening import open_snapshot
 from etl_platform.lakehouse.root import Root
 
 FOLDER = "_attachments"

@@ -12,7 +12,8 @@ from etl_platform.core.staged import DataFile, Staged
 from etl_platform.lakehouse.actor import ACTOR_KEY, Actor
 from etl_platform.lakehouse.changes import Changes
 from etl_platform.lakehouse.evolution import Evolution
-from etl_platform.lakehouse.log import Snapshot, open_snapshot
+from etl_platform.lakehouse.log import Snapshot
+from etl_platform.lakehouse.opening import open_snapshot
 from etl_platform.lakehouse.receipt import (
     ANNOTATIONS_KEY,
     COLUMNS_ADDED,

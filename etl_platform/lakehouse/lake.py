@@ -16,7 +16,8 @@ from etl_platform.core.sessions import session
 from etl_platform.core.settings import Settings, get_settings
 from etl_platform.core.staged import DataFile, Staged
 from etl_platform.lakehouse import maintenance, profiles, publish, staging
-from etl_platform.lakehouse.log import Snapshot, open_snapshot
+from etl_platform.lakehouse.log import Snapshot
+from etl_platform.lakehouse.opening import open_snapshot, open_to_write
 from etl_platform.lakehouse.origin import Origin
 from etl_platform.lakehouse.publish import Annotate, SchemaChange
 from etl_platform.lakehouse.receipt import Commit, Mode, Receipt
@@ -79,10 +80,7 @@ class Lake:
         Raises:
             UnknownName: the table or version does not exist, with the nearest name.
         """
-        found = open_snapshot(self.root, table, version)
-        if found is None:
-            raise UnknownName("table", table.sql, [t.sql for t in self.names()])
-        return found
+        return self._there(table, open_snapshot(self.root, table, version))
 
     def names(self) -> list[TableName]:
         """Every table of the lake, quarantine tables included, sorted."""
@@ -277,11 +275,11 @@ class Lake:
     def revert(self, table: TableName, to_version: int, run_id: str | None = None) -> Receipt:
         """Make an earlier version the newest one. See :func:`lakehouse.maintenance.revert`."""
         target = self.snapshot(table, to_version)
-        return maintenance.revert(self.snapshot(table), target, run_id)
+        return maintenance.revert(self._to_write(table), target, run_id)
 
     def compact(self, table: TableName, run_id: str | None = None) -> Receipt | None:
         """Merge small files; None when there is nothing to merge."""
-        return maintenance.compact(self.settings, self.root, self.snapshot(table), run_id)
+        return maintenance.compact(self.settings, self.root, self._to_write(table), run_id)
 
     def vacuum(
         self,
@@ -304,6 +302,14 @@ class Lake:
         snapshot = self.snapshot(table, version)
         with session(self.settings) as con:
             return checksum_sql(con, snapshot.relation_sql(), snapshot.schema.names)
+
+    def _to_write(self, table: TableName) -> Snapshot:
+        return self._there(table, open_to_write(self.root, table))
+
+    def _there(self, table: TableName, found: Snapshot | None) -> Snapshot:
+        if found is None:
+            raise UnknownName("table", table.sql, [t.sql for t in self.names()])
+        return found
 
 
 def checksum_sql(con: duckdb.DuckDBPyConnection, relation: str, columns: list[str]) -> str:

@@ -248,33 +248,3 @@ def partition_text(value: Any) -> str | None:
     if hasattr(value, "hour"):
         return str(value)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def open_snapshot(root: Root, table: TableName, version: int | None = None) -> Snapshot | None:
-    """Open a table, or None when it does not exist.
-
-    Raises:
-        UnknownName: the version does not exist, with the valid range.
-    """
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError, TableNotFoundError
-
-    try:
-        with root.answering(table):
-            delta = DeltaTable(root.log(table), storage_options=root.delta_options())
-    except TableNotFoundError:
-        return None
-    if version is not None and version != delta.version():
-        newest = delta.version()
-        known = [str(v) for v in range(max(0, newest - 50), newest + 1)]
-        if not 0 <= version <= newest:
-            raise UnknownName("version", str(version), known, where=table.sql)
-        try:
-            with root.answering(table):
-                delta.load_as_version(version)
-        except DeltaError as error:
-            raise PermanentError(
-                f"{table}: version {version} can no longer be read: {error}",
-                valid=f"recent versions up to {newest}; older ones end with the log's retention",
-            ) from error
-    return Snapshot(table, root, delta)

@@ -15,7 +15,8 @@ from etl_platform.core.staged import DataFile
 from etl_platform.lakehouse.attachments import forget_attachments
 from etl_platform.lakehouse.changes import Changes
 from etl_platform.lakehouse.commit import commit, commit_properties
-from etl_platform.lakehouse.log import Snapshot, open_snapshot
+from etl_platform.lakehouse.log import Snapshot
+from etl_platform.lakehouse.opening import open_snapshot
 from etl_platform.lakehouse.profiles import forget_profiles
 from etl_platform.lakehouse.receipt import Mode, Receipt, version_of
 from etl_platform.lakehouse.root import Root

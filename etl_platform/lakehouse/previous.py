@@ -7,7 +7,7 @@ from typing import Any
 
 from etl_platform.core.names import TableName
 from etl_platform.lakehouse.lake import Lake
-from etl_platform.lakehouse.log import open_snapshot
+from etl_platform.lakehouse.opening import open_snapshot
 from etl_platform.lakehouse.receipt import Mode
 
 _COMMITS = 20

@@ -19,7 +19,8 @@ from etl_platform.core.staged import DataFile, Staged
 from etl_platform.lakehouse.changes import check_key, conform, plan_changes
 from etl_platform.lakehouse.commit import commit, commit_properties, create, prepare
 from etl_platform.lakehouse.evolution import Evolution, evolve
-from etl_platform.lakehouse.log import Snapshot, open_snapshot
+from etl_platform.lakehouse.log import Snapshot
+from etl_platform.lakehouse.opening import open_to_write
 from etl_platform.lakehouse.origin import OF_BATCH
 from etl_platform.lakehouse.receipt import (
     COLUMNS_ADDED,
@@ -61,7 +62,7 @@ def publish(
     if checksum is None:
         checksum = digest(staged.files)
     for attempt in range(_ATTEMPTS):
-        current = open_snapshot(root, staged.table)
+        current = open_to_write(root, staged.table)
         if current is not None and batch and current.has_batch(batch):
             discard_staged(root, staged)
             return _skipped(current, mode, batch, run_id)

@@ -12,7 +12,8 @@ from etl_platform.core.names import TableName
 from etl_platform.core.staged import DataFile
 from etl_platform.core.types import duckdb_type
 from etl_platform.lakehouse.lake import Lake
-from etl_platform.lakehouse.log import Snapshot, open_snapshot
+from etl_platform.lakehouse.log import Snapshot
+from etl_platform.lakehouse.opening import open_snapshot
 from etl_platform.transforms.incremental.state import Pin
 
 
