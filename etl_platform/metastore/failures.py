@@ -36,6 +36,17 @@ class FailureLog:
         )
         return access.read(self.engine, query, FailureRecord)
 
+    def has_open(self, asset: str, partition: str) -> bool:
+        """Whether :meth:`open_of` would give any; asked after every success."""
+        import sqlalchemy as sa
+
+        from etl_platform.metastore.models import Failure
+
+        query = sa.select(Failure.id).where(
+            Failure.asset == asset, Failure.partition == partition, Failure.ended_at.is_(None)
+        )
+        return bool(access.rows(self.engine, query.limit(1)))
+
     def end(self, record: FailureRecord, run_id: str, at: datetime, resolution: str) -> None:
         """Say which run succeeded after a failure, and what was different then."""
         import sqlalchemy as sa

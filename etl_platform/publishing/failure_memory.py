@@ -102,9 +102,9 @@ def _succeeded(
     from etl_platform.monitoring.failures import difference
 
     log = lake.metastore().failures
-    still_open = log.open_of(table.sql, _partition(context))
-    if not still_open:
+    if not log.has_open(table.sql, _partition(context)):
         return
+    still_open = log.open_of(table.sql, _partition(context))
     then, at = _circumstances(lake, context, inputs, definition), datetime.now(UTC)
     for one in still_open:
         log.end(one, context.run.run_id, at, difference(one, then, context.run.run_id, at))
