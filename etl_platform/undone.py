@@ -10,6 +10,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluation,
     AssetCheckEvaluationPlanned,
 )
+from dagster_shared.error import SerializableErrorInfo
 
 RESUMED_TAG = "dagster/is_asset_resume_retry"
 _CONTINUES = (RESUMED_TAG, "dagster/is_resume_retry")
@@ -137,7 +138,15 @@ def reason(event: dg.DagsterEvent) -> str:
     data = event.step_failure_data
     if data.user_failure_data is not None and data.user_failure_data.description:
         return data.user_failure_data.description
-    error = data.error
+    return _innermost(data.error)
+
+
+def run_reason(event: dg.DagsterEvent) -> str:
+    """What failed a run before or beside its steps, such as a resource that did not start."""
+    return _innermost(event.job_failure_data.error)
+
+
+def _innermost(error: SerializableErrorInfo | None) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return "failed" if error is None else error.message.strip()

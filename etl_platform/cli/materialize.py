@@ -25,6 +25,7 @@ etl materialize 'group:"marts"' --json | jq '.[] | select(.error).table'
 etl materialize 'key:"shop/events"' --partition 2024-02-29
 """
 _SKIPPED = "not run: an asset that it reads failed"
+_NAMED = 4
 
 
 @dataclass(slots=True)
@@ -137,8 +138,9 @@ def _run(
 def _made(events: Iterable[dg.DagsterEvent], keys: Iterable[dg.AssetKey]) -> list[Made]:
     import dagster as dg
 
-    from etl_platform.undone import reason
+    from etl_platform.undone import reason, run_reason
 
+    skipped = _SKIPPED
     found: dict[str, Made] = {}
 
     def of(key: dg.AssetKey) -> Made:
@@ -162,7 +164,9 @@ def _made(events: Iterable[dg.DagsterEvent], keys: Iterable[dg.AssetKey]) -> lis
             of(steps[event.step_key]).seconds = event.step_success_data.duration_ms / 1000
         elif kind is dg.DagsterEventType.STEP_FAILURE and event.step_key in steps:
             of(steps[event.step_key]).error = reason(event)
-    return [*found.values(), *(Made(n, error=_SKIPPED) for n in _names(steps) if n not in found)]
+        elif kind is dg.DagsterEventType.RUN_FAILURE and not found:
+            skipped = f"not run: {run_reason(event)}"
+    return [*found.values(), *(Made(n, error=skipped) for n in _names(steps) if n not in found)]
 
 
 def _names(steps: dict[str, dg.AssetKey]) -> list[str]:
@@ -187,10 +191,15 @@ def _show(made: list[Made]) -> None:
         ],
         [_line(one) for one in made],
     )
+    tables: dict[str, list[str]] = {}
     for one in made:
         if one.error not in (None, _SKIPPED):
-            typer.secho(f"\n{one.table}: ", fg="red", err=True, nl=False)
-            typer.echo(one.error, err=True)
+            tables.setdefault(one.error, []).append(one.table)
+    for error, names in tables.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        who = ", ".join(names[:_NAMED])
+        typer.secho(f"\n{who}{more}: ", fg="red", err=True, nl=False)
+        typer.echo(error, err=True)
 
 
 def _line(one: Made) -> tuple[object, ...]:

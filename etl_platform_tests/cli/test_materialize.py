@@ -73,3 +73,19 @@ def test_each_asset_is_told_with_its_rows_or_why_it_has_none(module: str) -> Non
     done = CliRunner().invoke(app, ["materialize", 'key:"marts/number"', "-m", module])
     assert isinstance(done.exception, ConfigError)
     assert "selects no asset" in str(done.exception)
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_run_that_began_no_step_tells_why(module: str, tmp_path: Path) -> None:
+    [definitions] = tmp_path.glob("*/definitions.py")
+    text = definitions.read_text().replace("LakeResource()", "Broken()")
+    broken = "class Broken(LakeResource):\n"
+    broken += "    def setup_for_execution(self, context): raise OSError('the disk is gone')\n\n"
+    definitions.write_text(text.replace("@dg.definitions", broken + "@dg.definitions"))
+    done = CliRunner().invoke(app, ["materialize", "-m", module, "--json"])
+    assert done.exit_code == 1, done.output
+    made = json.loads(done.stdout)
+    assert len(made) == 3
+    assert all("the disk is gone" in one["error"] for one in made)
+    shown = CliRunner().invoke(app, ["materialize", "-m", module])
+    assert "the disk is gone" in shown.output
