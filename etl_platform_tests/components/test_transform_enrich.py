@@ -14,7 +14,7 @@ from dagster.components.core.component_tree import ComponentTreeException
 from etl_platform import Platform
 from etl_platform.core.errors import EtlError, PermanentError
 from etl_platform.core.names import TableName
-from etl_platform.transforms.enrichment.asked import Asked, due
+from etl_platform.transforms.enrichment.asked import Asked, OfDatabase, due
 from etl_platform.transforms.enrichment.frames import enriched
 from etl_platform_tests.components.conftest import Project, Shop
 from etl_platform_tests.components.test_database_source import failures, source
@@ -49,14 +49,18 @@ def yaml(**options: str) -> str:
 
 
 ASKED = Asked(
-    database="env://CRM_URL",
-    table="crm.people",
+    who=OfDatabase(database="env://CRM_URL", table="crm.people"),
     on={"k": "person"},
+    keys={"person": "BIGINT"},
     columns={"segment": "VARCHAR"},
     expect="many_to_one",
     missing="null",
     refresh_s=None,
 )
+
+
+def of(table: str) -> OfDatabase:
+    return OfDatabase(database="env://CRM_URL", table=table)
 
 
 def people(postgres: PostgresDatabase) -> None:
@@ -147,7 +151,11 @@ def test_several_batches_of_keys_give_every_row(
     made = enriched(keys, asked=asked.model_dump_json()).collect()
     assert made.height == 2 * (2 + 3400)
     both = asked.model_copy(
-        update={"on": {"k": "person", "s": "segment"}, "columns": {"score": "DECIMAL(4,2)"}}
+        update={
+            "on": {"k": "person", "s": "segment"},
+            "keys": {"person": "BIGINT", "segment": "VARCHAR"},
+            "columns": {"score": "DECIMAL(4,2)"},
+        }
     )
     first = pl.when(pl.col("k") == 1)
     pairs = keys.with_columns(s=first.then(pl.lit("gold")).otherwise(pl.lit("no")))
@@ -159,14 +167,24 @@ def test_several_batches_of_keys_give_every_row(
     ("options", "why"),
     [
         ({"missing": "fail"}, r"2 keys are not in crm_url:crm\.people, such as None, 7"),
-        ({"table": "crm.twice"}, r"1 keys have more than one row in crm_url:crm\.twice, such as 1"),
+        (
+            {"who": of("crm.twice")},
+            r"1 keys have more than one row in crm_url:crm\.twice, such as 1",
+        ),
         (
             {"columns": {"segment": "BIGINT"}},
             r"segment of crm_url:crm\.people is VARCHAR, declared is BIGINT",
         ),
         ({"columns": {"nope": "BIGINT"}}, "nope"),
-        ({"on": {"k": "segment"}, "columns": {"person": "INTEGER"}}, "integer"),
-        ({"table": "crm.nowhere"}, "nowhere"),
+        (
+            {
+                "on": {"k": "segment"},
+                "keys": {"segment": "BIGINT"},
+                "columns": {"person": "INTEGER"},
+            },
+            "integer",
+        ),
+        ({"who": of("crm.nowhere")}, "nowhere"),
     ],
 )
 def test_what_the_database_may_not_say_is_an_error(

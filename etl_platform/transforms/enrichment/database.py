@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from etl_platform.transforms.enrichment.asked import Asked
+    from etl_platform.transforms.enrichment.asked import Asked, OfDatabase
 
 _PARAMETERS = 1_000
 """Values in one statement: every database takes so many."""
 
 
-def rows_of(asked: Asked, keys: pl.DataFrame) -> pa.Table:
+def rows_of_database(asked: Asked, who: OfDatabase, keys: pl.DataFrame) -> pa.Table:
     """The rows that have one of the keys: the other's key columns, then what is taken.
 
     Each batch of keys is a statement, and a moment, of its own.
@@ -32,12 +32,12 @@ def rows_of(asked: Asked, keys: pl.DataFrame) -> pa.Table:
     """
     import pyarrow as pa
 
-    database = Database(asked.source.system, asked.database)
+    database = Database(who.source.system, who.database)
     try:
         quoted = database.engine().dialect.identifier_preparer.quote_identifier
         others = [quoted(name) for name in asked.on.values()]
         names = ", ".join([*others, *(quoted(name) for name in asked.columns)])
-        table = ".".join(quoted(part) for part in asked.table.split("."))
+        table = ".".join(quoted(part) for part in who.table.split("."))
         types = {n: kind.lower() for n, kind in asked.columns.items() if kind.startswith("DECIMAL")}
         found: list[pa.Table] = []
         for batch in keys.iter_slices(max(1, _PARAMETERS // len(others))):

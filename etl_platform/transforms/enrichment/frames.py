@@ -52,17 +52,27 @@ def enriched(frame: pl.LazyFrame, *, asked: str) -> pl.LazyFrame:
 
 def _found(question: Asked, keys: pl.DataFrame) -> pl.DataFrame:
     """What there is for the keys: columns ``_key 0`` and so on with the keys' types, then those."""
+    if question.refresh_s is None or question.who.kind == "files":
+        return _asked_for(question, keys)
     import polars as pl
 
-    from etl_platform.transforms.enrichment.database import rows_of
+    from etl_platform.transforms.enrichment.kept import Kept
 
-    if keys.height:
-        table = rows_of(question, keys)
-        _check_types(question, table)
-    else:
-        kinds = {**dict.fromkeys(question.on.values(), "BIGINT"), **question.columns}
-        with sealed() as con:
-            table = con.sql(f"SELECT * FROM {unbound(kinds)}").to_arrow_table()
+    own = keys.columns
+    named = keys.rename({name: f"_key {i}" for i, name in enumerate(own)})
+    kept = Kept(question, named.columns)
+    known, unknown = kept.split(named)
+    if known is not None and not unknown.height:
+        return known
+    found = _asked_for(question, unknown.rename(dict(zip(named.columns, own, strict=True))))
+    kept.add(unknown, found)
+    return found if known is None else pl.concat([known, found])
+
+
+def _asked_for(question: Asked, keys: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    table = _rows(question, keys)
     found = pl.from_arrow(table)
     assert isinstance(found, pl.DataFrame)
     columns: list[pl.Series] = []
@@ -75,6 +85,32 @@ def _found(question: Asked, keys: pl.DataFrame) -> pl.DataFrame:
             )
         columns.append(given.cast(wanted).alias(f"_key {i}"))
     return pl.DataFrame([*columns, *(found.get_column(name) for name in question.columns)])
+
+
+def _rows(question: Asked, keys: pl.DataFrame) -> pa.Table:
+    """The other's key columns and what is taken, for all keys that are there."""
+    from etl_platform.transforms.enrichment.api import rows_of_api
+    from etl_platform.transforms.enrichment.asked import OfApi, OfDatabase
+    from etl_platform.transforms.enrichment.database import rows_of_database
+    from etl_platform.transforms.enrichment.files import rows_of_files
+
+    who, schema = question.who, answer_schema(question)
+    if not keys.height:
+        return schema.empty_table()
+    if isinstance(who, OfDatabase):
+        table = rows_of_database(question, who, keys)
+        _check_types(question, table)
+        return table
+    if isinstance(who, OfApi):
+        return rows_of_api(question, who, keys, schema)
+    return rows_of_files(question, who, keys, schema)
+
+
+def answer_schema(question: Asked) -> pa.Schema:
+    """The other's key columns and what is taken, as declared."""
+    with sealed() as con:
+        kinds = {**question.keys, **question.columns}
+        return lake_schema(con.sql(f"SELECT * FROM {unbound(kinds)}").to_arrow_table().schema)
 
 
 def _same_kind(one: pl.DataType, other: pl.DataType) -> bool:
