@@ -109,6 +109,7 @@ def build_asset(declared: TableAsset) -> dg.AssetsDefinition:
         partitions_def=declared.partitions,
         required_resource_keys=set(declared.resource_keys),
         pool=declared.pool,
+        retry_policy=retries.policy,
         config_schema=dict(declared.config) if declared.config else None,
         code_version=declared.code_version,
         # A timeout is a signal, which reaches the main thread alone.
@@ -169,6 +170,7 @@ def build_together(declared: Sequence[TableAsset]) -> dg.AssetsDefinition:
         check_specs=checks,
         required_resource_keys=set(first.resource_keys),
         pool=first.pool,
+        retry_policy=retries.policy,
         config_schema=dict(first.config) if first.config else None,
     )(compute)
 

@@ -82,6 +82,7 @@ def build_sent(
         freshness_policy=options.freshness.policy() if options.freshness else None,
         required_resource_keys=set(declared.resource_keys),
         pool=declared.pool,
+        retry_policy=retries.policy,
     )(send)
 
 

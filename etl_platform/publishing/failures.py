@@ -39,6 +39,18 @@ class Retries:
     jitter: float = 0.0
     unknown: bool = False
 
+    @property
+    def policy(self) -> dg.RetryPolicy | None:
+        """For Dagster's executors: what they do when the process of a step dies without a word.
+
+        Errors do not come to it: :func:`run_errors` says of each whether it is tried again.
+        """
+        if not self.attempts:
+            return None
+        return dg.RetryPolicy(
+            max_retries=self.attempts, delay=self.delay_s, backoff=dg.Backoff.EXPONENTIAL
+        )
+
     def wait_s(self, attempt: int) -> float:
         """Seconds before the retry that follows the given number of earlier retries."""
         wait = min(self.delay_s * 2**attempt, self.longest_s)
@@ -53,8 +65,8 @@ def run_errors(attempt: int, retries: Retries) -> Generator[None]:
         attempt: how many retries this step has behind it (``context.retry_number``).
 
     Raises:
-        dagster.RetryRequested: for a :class:`TransientError`.
-        dagster.Failure: for a :class:`PermanentError`, never retried, whatever policy the op has.
+        dagster.RetryRequested: for a :class:`TransientError`, and where a disk was full.
+        dagster.Failure: for all others, never retried, whatever policy the op has.
         DagsterExecutionInterruptedError: the run was cancelled; never retried.
     """
     with interruptible() as interrupted:
@@ -64,16 +76,28 @@ def run_errors(attempt: int, retries: Retries) -> Generator[None]:
             if interrupted():
                 # The error of what was stopped, not a reason to try again.
                 raise DagsterExecutionInterruptedError from error
+            if isinstance(error, dg.Failure | dg.RetryRequested):
+                raise
             if isinstance(error, PermanentError):
                 raise dg.Failure(description=redact(str(error)), allow_retries=False) from error
-            unknown = retries.unknown and not isinstance(error, dg.Failure | dg.RetryRequested)
-            if isinstance(error, TransientError) or unknown:
+            if isinstance(error, TransientError) or retries.unknown or _no_space(error):
                 raise dg.RetryRequested(
                     max_retries=retries.attempts, seconds_to_wait=retries.wait_s(attempt)
                 ) from error
-            raise
+            said = redact(f"{type(error).__name__}: {error}")
+            raise dg.Failure(description=said, allow_retries=False) from error
 
 
+def _no_space(error: BaseException | None) -> bool:
+    """Whether a disk was full; every library has an error of its own for that."""
+    while error is not None:
+        if any(said in str(error).lower() for said in _FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+_FULL = ("no space left on device", "disk is full", "disk quota exceeded")
 _RESUMED = ("dagster/is_resume_retry", "dagster/is_asset_resume_retry")
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
+
 import dagster as dg
+import duckdb
 import pytest
+from deltalake.exceptions import DeltaError
 
 from etl_platform.core.errors import PermanentError, SourceUnavailable
 from etl_platform.publishing.failures import Retries, batch_of, run_errors
@@ -27,9 +32,28 @@ def test_a_permanent_error_fails_without_retry_and_without_secrets() -> None:
     assert "cannot read" in str(raised.value.description)
 
 
-def test_an_error_of_another_kind_passes_as_it_is() -> None:
-    with pytest.raises(KeyError), run_errors(0, Retries()):
+def test_an_error_of_another_kind_fails_without_retry_with_its_name_and_cause() -> None:
+    with pytest.raises(dg.Failure) as raised, run_errors(0, Retries()):
         raise KeyError("a mistake in the code")
+    assert raised.value.allow_retries is False
+    assert raised.value.description == "KeyError: 'a mistake in the code'"
+    assert isinstance(raised.value.__cause__, KeyError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        duckdb.IOException("IO Error: Could not write file: No space left on device"),
+        DeltaError("Generic LocalFileSystem error: No space left on device (os error 28)"),
+        sqlite3.OperationalError("database or disk is full"),
+    ],
+)
+def test_a_full_disk_is_worth_another_try(error: Exception) -> None:
+    with pytest.raises(dg.RetryRequested), run_errors(0, Retries()):
+        raise error
+    with pytest.raises(dg.RetryRequested), run_errors(0, Retries()):
+        raise RuntimeError("it failed") from error
 
 
 def test_an_error_of_another_kind_is_retried_where_that_is_declared() -> None:
