@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from etl_platform.lakehouse import Lake, Receipt, TableInfo
     from etl_platform.metastore import Metastore, PastQuery
     from etl_platform.monitoring.status import TableStatus
+    from etl_platform.monitoring.troubles import Trouble
     from etl_platform.planner.advice.explanation import Explanation
     from etl_platform.planner.advice.suggestion import Suggestion
     from etl_platform.planner.lineage import LineageGraph
@@ -272,6 +273,16 @@ class Platform:
         from etl_platform.monitoring.status import table_statuses
 
         return table_statuses(self.lake, self.metastore)
+
+    def troubles(self, statuses: Sequence[TableStatus] | None = None) -> tuple[Trouble, ...]:
+        """What is wrong now, since when and why, and which tables are made of it.
+
+        Args:
+            statuses: what :meth:`status` gave, where it was asked already.
+        """
+        from etl_platform.monitoring.troubles import troubles
+
+        return troubles(self.lake, self.metastore, self.status() if statuses is None else statuses)
 
     @cached_property
     def catalogue(self) -> Catalogue:

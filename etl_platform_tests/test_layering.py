@@ -35,6 +35,7 @@ LAYERS = (
     "lost_runs",
     "run_launcher",
     "undone",
+    "runs_now",
     "runs_to_resume",
     "resuming",
     "pruning",

@@ -273,5 +273,6 @@ def _next_step(incident: IncidentRecord) -> str | None:
 
 
 def _few(names: object) -> str:
-    listed = [str(name) for name in names] if isinstance(names, list) else []
-    return ", ".join(listed[:4]) + (f" and {len(listed) - 4} more" if len(listed) > 4 else "")
+    from etl_platform.cli.printing import few
+
+    return few([str(name) for name in names] if isinstance(names, list) else [])

@@ -25,7 +25,6 @@ etl materialize 'group:"marts"' --json | jq '.[] | select(.error).table'
 etl materialize 'key:"shop/events"' --partition 2024-02-29
 """
 _SKIPPED = "not run: an asset that it reads failed"
-_NAMED = 4
 
 
 @dataclass(slots=True)
@@ -179,7 +178,7 @@ def _whole(value: object) -> int | None:
 
 
 def _show(made: list[Made]) -> None:
-    from etl_platform.cli.printing import print_table
+    from etl_platform.cli.printing import few, print_table
 
     print_table(
         [
@@ -196,9 +195,7 @@ def _show(made: list[Made]) -> None:
         if one.error not in (None, _SKIPPED):
             tables.setdefault(one.error, []).append(one.table)
     for error, names in tables.items():
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        who = ", ".join(names[:_NAMED])
-        typer.secho(f"\n{who}{more}: ", fg="red", err=True, nl=False)
+        typer.secho(f"\n{few(names)}: ", fg="red", err=True, nl=False)
         typer.echo(error, err=True)
 
 

@@ -36,7 +36,14 @@ _CONTROL = (
         )
     }
 )
+_NAMED = 4
 Align = Literal["left", "right"]
+
+
+def few(names: Sequence[str]) -> str:
+    """The first names of many."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def print_json(value: object) -> None:

@@ -66,6 +66,13 @@ class FailureLog:
             .values(ended_by_run=run_id, ended_at=at, resolution=resolution),
         )
 
+    def all_open(self, limit: int = 1_000) -> list[FailureRecord]:
+        """Those of all assets that nothing has ended yet, newest first."""
+        from etl_platform.metastore.models import Failure
+
+        query = self._newest(limit).where(Failure.ended_at.is_(None))
+        return access.read(self.engine, query, FailureRecord)
+
     def of_run(self, run_id: str) -> list[FailureRecord]:
         """The failures of one run, newest first."""
         from etl_platform.metastore.models import Failure

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -206,15 +207,36 @@ def test_status_shows_audits_and_json_has_the_same(shop: Platform, etl: Etl) -> 
     assert "refused" in done.stdout
     assert "1 passed, 1 failed" in done.stdout
     assert "\x1b" not in done.stdout
-    [told] = json.loads(etl("status", "--json").stdout)
+    everything = json.loads(etl("status", "--json").stdout)
+    [told], [wrong] = everything["tables"], everything["troubles"]
+    assert (wrong["table"], wrong["what"], wrong["why"]) == (
+        "shop.orders",
+        "data refused",
+        "broken: b",
+    )
     assert (told["table"], told["state"], told["version"]) == ("shop.orders", "refused", 1)
     assert told["audit"]["failed"] == 1
 
 
 def test_status_of_an_empty_lake_says_where_it_looked(settings: Settings, etl: Etl) -> None:
     done = etl("status")
-    assert (done.returncode, json.loads(etl("status", "--json").stdout)) == (0, [])
+    nothing = {"tables": [], "troubles": [], "runs": [], "lost_runs": []}
+    assert (done.returncode, json.loads(etl("status", "--json").stdout)) == (0, nothing)
     assert settings.lake_uri in done.stderr
+
+
+def test_status_looks_again_until_it_is_interrupted(shop: Platform) -> None:
+    words = [ETL, "status", "--watch", "0.2"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        looks = (line for line in run.stdout if "Ctrl-C ends" in line)
+        next(looks)
+        shop.metastore.record_audit("shop.orders", None, "run", "[]", lake=shop.lake.uri)
+        next(looks)
+        run.send_signal(signal.SIGINT)
+        rest = run.stdout.read()
+    assert run.returncode == 130
+    assert "Traceback" not in rest
 
 
 def test_a_terminal_gets_colours(shop: Platform) -> None:

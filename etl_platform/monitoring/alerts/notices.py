@@ -13,7 +13,7 @@ from etl_platform.monitoring.alerts.signals import Advice
 
 _SHOWN = 25
 _MARK = {"opened": "OPEN", "worse": "WORSE", "recovered": "RECOVERED"}
-_KIND = {
+KIND_WORDS = {
     "run_failure": "run failed",
     "check_failed": "check failed",
     "check_blocked": "data refused",
@@ -72,7 +72,7 @@ def text_of(items: Sequence[Item], notice_id: str) -> str:
 def _headline(incident: IncidentRecord) -> str:
     where = incident.asset or incident.subject.rpartition("|")[2]
     part = f" [{incident.partition}]" if incident.partition else ""
-    return f"{_KIND.get(incident.kind, incident.kind)}: {where}{part}"
+    return f"{KIND_WORDS.get(incident.kind, incident.kind)}: {where}{part}"
 
 
 def _lines(item: Item) -> list[str]:
