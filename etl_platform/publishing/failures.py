@@ -1,8 +1,9 @@
 """Errors of the platform as Dagster understands them: retried with backoff, or failed at once.
 
-No op carries a retry policy, because a policy would retry every exception: a transient error asks
-for its own retry, everything else fails the run the first time, unless it is declared that errors
-of unknown kinds are tried again too. An interrupt stops what servers and engines do.
+A policy of Dagster's would retry every exception, so none comes to the one that a step has: a
+transient error asks for its own retry, everything else fails the run the first time, unless it is
+declared that errors of unknown kinds are tried again too. The policy is for steps whose process
+dies. An interrupt stops what servers and engines do.
 """
 
 from __future__ import annotations
@@ -25,6 +26,19 @@ if TYPE_CHECKING:
     from traceback import TracebackException
 
 
+class AfterCrash(dg.RetryPolicy):
+    """For Dagster's executors: what they do when the process of a step dies without a word.
+
+    Where a step has a policy, Dagster takes a cancellation for one more reason to try it again
+    (1.13, ``op_execution_error_boundary``). This one is none, and false, where that was asked for.
+    """
+
+    cancelled = False
+
+    def __bool__(self) -> bool:
+        return not AfterCrash.cancelled
+
+
 @dataclass(frozen=True, slots=True)
 class Retries:
     """How often a transient error is retried; waits double from ``delay_s`` up to ``longest_s``.
@@ -41,13 +55,10 @@ class Retries:
 
     @property
     def policy(self) -> dg.RetryPolicy | None:
-        """For Dagster's executors: what they do when the process of a step dies without a word.
-
-        Errors do not come to it: :func:`run_errors` says of each whether it is tried again.
-        """
+        """How often, and when, a step is tried again whose process died; None for never."""
         if not self.attempts:
             return None
-        return dg.RetryPolicy(
+        return AfterCrash(
             max_retries=self.attempts, delay=self.delay_s, backoff=dg.Backoff.EXPONENTIAL
         )
 
@@ -69,12 +80,17 @@ def run_errors(attempt: int, retries: Retries) -> Generator[None]:
         dagster.Failure: for all others, never retried, whatever policy the op has.
         DagsterExecutionInterruptedError: the run was cancelled; never retried.
     """
+    AfterCrash.cancelled = False
     with interruptible() as interrupted:
         try:
             yield
+        except (DagsterExecutionInterruptedError, KeyboardInterrupt):
+            AfterCrash.cancelled = True
+            raise
         except Exception as error:
             if interrupted():
                 # The error of what was stopped, not a reason to try again.
+                AfterCrash.cancelled = True
                 raise DagsterExecutionInterruptedError from error
             if isinstance(error, dg.Failure | dg.RetryRequested):
                 raise
