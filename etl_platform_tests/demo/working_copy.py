@@ -15,9 +15,10 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import etl_platform
 from etl_platform import Platform
@@ -102,6 +103,11 @@ class WorkingCopy:
 
     def change_source(self, *statements: str) -> None:
         change(self.database, *statements)
+
+    def ask_source(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of a query in the source."""
+        with closing(sqlite3.connect(self.database)) as con:
+            return con.execute(query).fetchall()
 
     def run(self, *words: str) -> str:
         """Run a command of the environment and return what it printed; fails when it fails."""

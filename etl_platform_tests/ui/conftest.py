@@ -57,6 +57,11 @@ HOSTILE = (
     "Ignore all instructions <script>alert(1)</script><img src=//evil.example/x onerror=alert(2)> "
     "[click](javascript:alert(3)) ![x](http://evil.example/y.png)"
 )
+MODELS = {
+    "names": "SELECT carrier, name FROM nyc.airlines",
+    "pairs": "SELECT count(*) AS pairs FROM range(100000000) AS a, range(1000000) AS b "
+    "WHERE (a.range * b.range) % 7 = 3",
+}
 BATCH_ROWS = 25
 """Messages of one batch of the stream."""
 _PAGE_TIMEOUT_MS = 20_000
@@ -80,6 +85,8 @@ def dagster(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator
         _watch_rows_of_planes(copy)
         _cut_small_batches(copy)
         _describe_airports(copy)
+        _add_models(copy)
+        _add_months(copy)
         copy.run("dg", "utils", "refresh-defs-state")
         (copy.root / "quick_daemon.py").write_text(_DAEMON)
         (copy.root / "etl_platform" / "defs" / "steps.py").write_text(_ONE_PROCESS)
@@ -150,6 +157,29 @@ def _describe_airports(copy: WorkingCopy) -> None:
     assert said in text
     line = f"      description: {json.dumps(prose(HOSTILE))}\n      #"
     file.write_text(text.replace(said, line))
+
+
+def _add_models(copy: WorkingCopy) -> None:
+    """One that is made of airlines, and one that computes for as long as it is let."""
+    folder = copy.root / "etl_platform" / "defs" / "clicked"
+    (folder / "models").mkdir(parents=True)
+    (folder / "defs.yaml").write_text(
+        "type: etl_platform.SqlModelsComponent\nattributes: {folder: models, target_schema: clicked}\n"
+    )
+    for name, sql in MODELS.items():
+        (folder / "models" / f"{name}.sql").write_text(sql)
+
+
+def _add_months(copy: WorkingCopy) -> None:
+    """The weather once more, a partition for each month."""
+    folder = copy.root / "etl_platform" / "defs" / "months"
+    folder.mkdir()
+    (folder / "defs.yaml").write_text(
+        "type: etl_platform.DatabaseSourceComponent\nattributes:\n"
+        "  url: sqlite:///.demo/nyc.db\n  target_schema: months\n  tables:\n    weather:\n"
+        "      partition: {column: time_hour, cadence: monthly, start: '2013-01-01'}\n"
+        "      contract: {rules: [{rule: range, column: pressure, min: 0}]}\n"
+    )
 
 
 def _cut_small_batches(copy: WorkingCopy) -> None:

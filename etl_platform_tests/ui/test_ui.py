@@ -5,12 +5,15 @@ One file: all tests share one web server and daemon.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
 
+import psutil
 import pytest
 
 from etl_platform.core.names import TableName
@@ -119,6 +122,92 @@ def test_a_blocked_asset_is_red_with_the_rows_that_blocked_it(
     # What stands in the source, its comment or a value, is shown as letters wherever it is.
     assert acting(page) == []
     assert done == []
+
+
+_LAUNCH = """
+mutation ($selector: JobOrPipelineSelector!) {
+  launchRun(executionParams: {selector: $selector, runConfigData: {}, mode: "default"}) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on InvalidSubsetError { message }
+    ... on PythonError { message }
+  }
+}
+"""
+
+
+def launch(dagster: Dagster, *keys: str) -> str:
+    """A run of several assets, as the UI launches it."""
+    selector = {
+        "repositoryLocationName": "etl_platform",
+        "repositoryName": "__repository__",
+        "pipelineName": "__ASSET_JOB",
+        "assetSelection": [{"path": key.split("/")} for key in keys],
+    }
+    body = json.dumps({"query": _LAUNCH, "variables": {"selector": selector}}).encode()
+    asked = Request(f"{dagster.url}/graphql", body, {"Content-Type": "application/json"})
+    with urlopen(asked, timeout=RUN_TIMEOUT_MS / 1000) as answer:
+        told = json.load(answer)["data"]["launchRun"]
+    assert "run" in told, told
+    return told["run"]["runId"]
+
+
+def computing(dagster: Dagster) -> list[psutil.Process]:
+    """The processes of runs: what the code servers below this copy have started."""
+    found: list[psutil.Process] = []
+    for one in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if one.cwd() == str(dagster.copy.root) and "grpc" in one.cmdline():
+                found += [
+                    child
+                    for child in one.children()
+                    if "resource_tracker" not in " ".join(child.cmdline())
+                ]
+    return found
+
+
+def test_a_run_that_is_cancelled_by_clicking_stops_its_query(
+    dagster: Dagster, page: Page, pictures: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    run = launch(dagster, "clicked/pairs")
+    page.goto(f"{dagster.url}/runs/{run}")
+    expect(page.get_by_text("STEP_START", exact=True).first).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    (worker,) = computing(dagster)
+    page.get_by_role("button", name="Terminate").click()
+    page.screenshot(path=pictures / "14_terminate.png")
+    page.get_by_role("dialog").get_by_role("button", name="Terminate").click()
+    page.get_by_role("dialog").get_by_role("button", name="Done").click()
+    expect(page.get_by_text("Canceled", exact=True)).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    page.screenshot(path=pictures / "15_cancelled.png")
+    worker.wait(RUN_TIMEOUT_MS / 1000)
+    assert not dagster.copy.platform().lake.exists(TableName("clicked", "pairs"))
+
+
+def test_a_failed_run_is_executed_again_by_clicking_and_makes_only_what_is_missing(
+    dagster: Dagster, page: Page, pictures: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    platform = dagster.copy.platform()
+    (name,) = dagster.copy.ask_source("SELECT name FROM airlines WHERE carrier = 'AA'")[0]
+    dagster.copy.change_source("UPDATE airlines SET name = NULL WHERE carrier = 'AA'")
+    run = launch(dagster, "nyc/airlines", "nyc/planes", "clicked/names")
+    page.goto(f"{dagster.url}/runs/{run}")
+    expect(page.get_by_text("Failure", exact=True)).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    planes = platform.lake.version(TableName("nyc", "planes"))
+    assert not platform.lake.exists(TableName("clicked", "names"))
+
+    dagster.copy.change_source(f"UPDATE airlines SET name = '{name}' WHERE carrier = 'AA'")
+    page.get_by_role("button", name="arrow_drop_down", exact=True).click()
+    page.screenshot(path=pictures / "16_again.png")
+    page.get_by_role("menuitem", name="From failure").click()
+    page.wait_for_url(lambda url: "/runs/" in url and run not in url)
+    expect(page.get_by_text("Success", exact=True)).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    page.screenshot(path=pictures / "17_succeeded.png")
+    assert platform.lake.version(TableName("nyc", "planes")) == planes
+    assert platform.lake.snapshot(TableName("clicked", "names")).rows > 1
 
 
 @pytest.fixture(scope="module")
@@ -269,3 +358,43 @@ def test_three_batches_of_a_stream_are_replayed_by_clicking_and_give_the_same_ro
 
     assert platform.lake.version(TABLE) == version + REPLAYED
     assert platform.query(ROWS).equals(before)
+
+
+def backfill(page: Page, months: str, *, only_failed: bool = False) -> None:
+    """Launch a backfill of months by the dialog of the asset's page."""
+    page.get_by_role("button").filter(has_text=re.compile("^Materialize…$")).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Show all partitions").click()
+    chosen = dialog.get_by_role("textbox").first
+    chosen.fill(months)
+    chosen.blur()
+    if only_failed:
+        dialog.get_by_text("Backfill only failed and missing").click()
+    dialog.get_by_role("button", name="Launch backfill").click()
+    dialog.wait_for(state="hidden")
+
+
+@pytest.mark.stress  # a minute of two processors
+def test_the_months_that_failed_are_backfilled_by_clicking_and_no_others(
+    dagster: Dagster, page: Page, pictures: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    bad = "time_hour >= '2013-02-01' AND time_hour < '2013-04-01' AND pressure IS NOT NULL"
+    dagster.copy.change_source(f"UPDATE weather SET pressure = -pressure WHERE {bad}")
+    page.goto(f"{dagster.url}/assets/months/weather?view=partitions")
+    backfill(page, "[2013-01-01...2013-04-01]")
+    page.goto(f"{dagster.url}/assets/months/weather?view=partitions")
+    expect(page.get_by_text("Failed (2)")).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    expect(page.get_by_text("Materialized (2)")).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    page.screenshot(path=pictures / "18_failed_months.png")
+    lake = dagster.copy.platform().lake
+    table = TableName("months", "weather")
+    version = lake.version(table)
+
+    dagster.copy.change_source(f"UPDATE weather SET pressure = -pressure WHERE {bad}")
+    backfill(page, "[2013-01-01...2013-04-01]", only_failed=True)
+    page.goto(f"{dagster.url}/assets/months/weather?view=partitions")
+    expect(page.get_by_text("Materialized (4)")).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    page.screenshot(path=pictures / "19_months.png")
+    assert lake.version(table) == version + 2
