@@ -164,7 +164,8 @@ def _add_models(copy: WorkingCopy) -> None:
     folder = copy.root / "etl_platform" / "defs" / "clicked"
     (folder / "models").mkdir(parents=True)
     (folder / "defs.yaml").write_text(
-        "type: etl_platform.SqlModelsComponent\nattributes: {folder: models, target_schema: clicked}\n"
+        "type: etl_platform.SqlModelsComponent\n"
+        "attributes: {folder: models, target_schema: clicked}\n"
     )
     for name, sql in MODELS.items():
         (folder / "models" / f"{name}.sql").write_text(sql)
