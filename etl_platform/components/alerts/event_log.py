@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
@@ -154,7 +154,7 @@ class Events:
         if before is None or ended is None:
             return advice
         told = f"; a failure like this, of run {before[:8]}, ended when {ended}; see etl why"
-        return replace(advice, next_step=(advice.next_step or "") + told)
+        return advice.model_copy(update={"next_step": (advice.next_step or "") + told})
 
     def _succeeded(self, entry: EventLogEntry) -> Iterator[Signal]:
         run = self.instance.get_run_by_id(entry.run_id)
