@@ -177,7 +177,8 @@ def _add_months(copy: WorkingCopy) -> None:
     folder.mkdir()
     (folder / "defs.yaml").write_text(
         "type: etl_platform.DatabaseSourceComponent\nattributes:\n"
-        "  url: sqlite:///.demo/nyc.db\n  target_schema: months\n  include: [weather]\n  tables:\n    weather:\n"
+        "  url: sqlite:///.demo/nyc.db\n  target_schema: months\n  include: [weather]\n"
+        "  tables:\n    weather:\n"
         "      partition: {column: time_hour, cadence: monthly, start: '2013-01-01'}\n"
         "      contract: {rules: [{rule: range, column: pressure, min: 0}]}\n"
     )
