@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from etl_platform.lakehouse.root import Root
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-_MOST = 64
+_MOST_VALUES = 200_000
+"""How much is kept in all, in statistics (files times columns): some tens of MB."""
 
 
 def open_snapshot(root: Root, table: TableName, version: int | None = None) -> Snapshot | None:
@@ -42,15 +44,26 @@ def open_to_write(root: Root, table: TableName) -> Snapshot | None:
     return None if delta is None else Snapshot(table, root, delta)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A version, which file its entry is, and how many statistics it has."""
+
+    snapshot: Snapshot
+    stamp: tuple[int, ...]
+    values: int
+
+
 class _Newest:
     """The newest versions of tables in folders, as far as this process has opened them.
 
     Versions follow each other without a gap, so a version is the newest while its entry is the file
     that it was and there is no next one. In a bucket that is no cheaper to ask than the log itself.
+    What was used longest ago goes first.
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, tuple[Snapshot, tuple[int, ...]]] = OrderedDict()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._values = 0
         self._lock = Lock()
 
     def find(self, root: Root, table: TableName) -> Snapshot | None:
@@ -58,18 +71,29 @@ class _Newest:
             return open_to_write(root, table)
         log = Path(root.log(table), "_delta_log").absolute()
         with self._lock:
-            snapshot, stamp = self._known.get(str(log), (None, None))
-        if snapshot is not None and stamp == _stamp(log, snapshot.version):
-            return snapshot
+            known = self._known.get(str(log))
+            if known is not None:
+                self._known.move_to_end(str(log))
+        if known is not None and known.stamp == _stamp(log, known.snapshot.version):
+            return known.snapshot
         snapshot = open_to_write(root, table)
         stamp = None if snapshot is None else _stamp(log, snapshot.version)
         with self._lock:
-            self._known.pop(str(log), None)
+            self._forget(str(log))
             if snapshot is not None and stamp is not None:
-                self._known[str(log)] = snapshot, stamp
-            if len(self._known) > _MOST:
-                self._known.popitem(last=False)
+                self._keep(str(log), snapshot, stamp)
         return snapshot
+
+    def _keep(self, log: str, snapshot: Snapshot, stamp: tuple[int, ...]) -> None:
+        values = (1 + snapshot.actions.num_rows) * (1 + len(snapshot.schema))
+        self._known[log] = _Known(snapshot, stamp, values)
+        self._values += values
+        while self._values > _MOST_VALUES:
+            self._forget(next(iter(self._known)))
+
+    def _forget(self, log: str) -> None:
+        known = self._known.pop(log, None)
+        self._values -= 0 if known is None else known.values
 
 
 _NEWEST = _Newest()

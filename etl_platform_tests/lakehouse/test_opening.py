@@ -12,7 +12,7 @@ import pytest
 from etl_platform.core.errors import UnknownName
 from etl_platform.core.names import TableName
 from etl_platform.core.settings import Settings
-from etl_platform.lakehouse import Lake, Mode
+from etl_platform.lakehouse import Lake, Mode, opening
 
 TABLE = TableName("shop", "orders")
 
@@ -102,3 +102,25 @@ def test_readers_side_by_side_never_see_an_older_version_than_one_they_saw(lake:
             add(lake, value)
         assert all(reader.result() for reader in readers)
     assert lake.snapshot(TABLE).version == 14
+
+
+def test_only_so_much_is_kept_and_the_least_used_goes_first(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = [TableName("shop", f"t{n}") for n in range(4)]
+    for table in tables:
+        lake.publish(lake.stage(table, pl.DataFrame({"id": [1]})), Mode.APPEND)
+    newest = opening._Newest()
+    monkeypatch.setattr(opening, "_NEWEST", newest)
+    # A table of one file and one column is four values.
+    monkeypatch.setattr(opening, "_MOST_VALUES", 12)
+    first, second, third, fourth = tables
+    kept = lake.snapshot(first)
+    for table in (second, third, first, fourth):
+        lake.snapshot(table)
+    assert newest._values == 12
+    assert lake.snapshot(first) is kept
+    monkeypatch.setattr(opening, "_MOST_VALUES", 3)
+    lake.publish(lake.stage(second, pl.DataFrame({"id": [2]})), Mode.APPEND)
+    assert lake.snapshot(second).rows == 2
+    assert newest._values == 0
