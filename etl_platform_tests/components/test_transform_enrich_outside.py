@@ -52,6 +52,7 @@ class Directory(ThreadingHTTPServer):
     """People by number: one to an address, or several to a question; with a token alone."""
 
     daemon_threads = True
+    ignores_numbers = False
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -90,7 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _several(self, numbers: list[int]) -> None:
         self.server.asked.append(numbers)
-        items = [self.server.people[n] for n in numbers if n in self.server.people]
+        asked = self.server.people if self.server.ignores_numbers else numbers
+        items = [self.server.people[n] for n in asked if n in self.server.people]
         self._answer({"count": len(items), "items": items})
 
     def _answer(self, found: object) -> None:
@@ -230,6 +232,20 @@ def test_several_keys_go_into_one_request(
     assert ask(asked, 1, 2, 3, 1, 9, None) == {1: "gold", 2: "new", 3: "ö, ü", 9: None, None: None}
     assert sorted(map(len, directory.asked)) == [2, 2]
     assert directory.numbers() == [1, 2, 3, 9]
+
+
+@pytest.mark.parametrize("expect", ["many_to_one", "many_to_many"])
+def test_an_api_that_answers_with_everything_doubles_nothing(
+    directory: Directory, expect: str
+) -> None:
+    directory.ignores_numbers = True
+    several = api(path="/people", params={"numbers": "{key.person}"}, keys_per_request=2)
+    frame = pl.LazyFrame({"k": [1, 2, 3, 9]})
+    asked = question(several, expect=expect)
+    made = enriched(frame, asked=asked.model_dump_json()).collect()
+    assert dict(made.select("k", "segment").rows()) == {1: "gold", 2: "new", 3: "ö, ü", 9: None}
+    assert made.height == 4
+    assert len(directory.asked) == 2
 
 
 def test_no_key_asks_nobody(directory: Directory) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from etl_platform.transforms.enrichment.asked import Asked, OfApi
 
 _KEY = re.compile(r"\{key\.(\w+)\}")
-_LISTS = "lists"
+_LISTS, _REQUEST = "lists", "_request"
 
 
 def resource_of(asked: Asked, who: OfApi, schema: pa.Schema) -> ResourceOptions:
@@ -43,12 +43,14 @@ def resource_of(asked: Asked, who: OfApi, schema: pa.Schema) -> ResourceOptions:
 
     one = who.keys_per_request == 1
     body = who.request.get("body")
+    # The record that answers for one key need not repeat it; of several, each has its own.
+    own = {key: key for key in asked.keys} if one else {_REQUEST: _REQUEST}
+    numbered = {} if one else {_REQUEST: "int64"}
     filled: dict[str, Any] = {
         **{name: _parents(value, whole=False) for name, value in who.request.items()},
         "body": _parents(body, whole=not one),
-        "columns": {field.name: to_text(field.type) for field in schema},
-        # The record that answers for one key need not repeat it.
-        "parent": {"resource": "keys", "columns": {key: key for key in asked.keys} if one else {}},
+        "columns": {**{field.name: to_text(field.type) for field in schema}, **numbered},
+        "parent": {"resource": "keys", "columns": own},
         "duplicates": "keep",
     }
     named = set(_KEY.findall(str(dict(who.request))))
@@ -102,7 +104,20 @@ def rows_of_api(asked: Asked, who: OfApi, keys: pl.DataFrame, schema: pa.Schema)
             found.discard()
     finally:
         transport.close()
-    return table.select(schema.names)
+    return (table if alone else _answers(asked, who, keys, table)).select(schema.names)
+
+
+def _answers(asked: Asked, who: OfApi, keys: pl.DataFrame, table: pa.Table) -> pa.Table:
+    """The records of keys that their request asked for: an API may ignore what it was asked."""
+    import polars as pl
+
+    (other,) = asked.on.values()
+    number = (pl.int_range(pl.len()) // who.keys_per_request).cast(pl.Int64).alias(_REQUEST)
+    wanted = keys.rename({keys.columns[0]: other}).with_columns(number)
+    found = pl.from_arrow(table)
+    assert isinstance(found, pl.DataFrame)
+    kept = found.join(wanted, on=[other, _REQUEST], how="semi", maintain_order="left")
+    return kept.to_arrow().cast(table.schema)
 
 
 class _Alone:
@@ -129,7 +144,7 @@ def _groups(asked: Asked, who: OfApi, keys: pl.DataFrame) -> Iterator[Parent]:
         for row in keys.iter_rows():
             yield dict(zip(others, (_json(value) for value in row), strict=True))
         return
-    for batch in keys.iter_slices(who.keys_per_request):
+    for number, batch in enumerate(keys.iter_slices(who.keys_per_request)):
         values = [_json(value) for value in batch.to_series().to_list()]
         texts = [str(value) for value in values]
         if comma := next((text for text in texts if "," in text), None):
@@ -137,7 +152,8 @@ def _groups(asked: Asked, who: OfApi, keys: pl.DataFrame) -> Iterator[Parent]:
                 f"the key {comma!r} holds a comma, by which keys of one request are separated",
                 fix="ask for keys one by one: leave out keys_per_request",
             )
-        yield {others[0]: ",".join(texts), _LISTS: {others[0]: cast("JsonValue", values)}}
+        lists = {others[0]: cast("JsonValue", values)}
+        yield {others[0]: ",".join(texts), _LISTS: lists, _REQUEST: number}
 
 
 def _parents(value: Any, *, whole: bool) -> Any:
