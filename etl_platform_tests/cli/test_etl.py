@@ -226,7 +226,8 @@ def test_status_of_an_empty_lake_says_where_it_looked(settings: Settings, etl: E
 
 
 def test_status_looks_again_until_it_is_interrupted(shop: Platform) -> None:
-    words = [ETL, "status", "--watch", "0.2"]
+    # Whoever runs the tests in the background may ignore interrupts, and children inherit that.
+    words = ["env", "--default-signal=INT", ETL, "status", "--watch", "0.2"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         looks = (line for line in run.stdout if "Ctrl-C ends" in line)
