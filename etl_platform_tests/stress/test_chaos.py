@@ -23,6 +23,7 @@ from uuid import uuid4
 
 import dagster as dg
 import psutil
+import psycopg
 import pytest
 
 from etl_platform.core.names import TableName
@@ -214,6 +215,11 @@ class Chaos:
 
     def _restart(self) -> bool:
         kill_and_start(self.database)
+        while not self._over.is_set():
+            with suppress(psycopg.OperationalError):
+                psycopg.connect(self.database.url).close()
+                break
+            self._over.wait(0.1)
         return True
 
     def _away(self, name: str) -> bool:
