@@ -88,8 +88,9 @@ def run_errors(attempt: int, retries: Retries) -> Generator[None]:
             AfterCrash.cancelled = True
             raise
         except Exception as error:
-            if interrupted():
-                # The error of what was stopped, not a reason to try again.
+            if interrupted() or _CANCELLED in str(error):
+                # The error of what was stopped, not a reason to try again. ADBC takes the interrupt
+                # for itself, and only PostgreSQL says that there was one.
                 AfterCrash.cancelled = True
                 raise DagsterExecutionInterruptedError from error
             if isinstance(error, dg.Failure | dg.RetryRequested):
@@ -113,6 +114,7 @@ def _no_space(error: BaseException | None) -> bool:
     return False
 
 
+_CANCELLED = "canceling statement due to user request"
 _FULL = ("no space left on device", "disk is full", "disk quota exceeded")
 _RESUMED = ("dagster/is_resume_retry", "dagster/is_asset_resume_retry")
 

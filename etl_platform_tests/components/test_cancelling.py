@@ -181,11 +181,11 @@ def cancelled(
     until(lambda: deployment.status(run).name not in ("STARTED", "CANCELING"))
     assert deployment.status(run) is dg.DagsterRunStatus.CANCELED
     retries = [
-        record
+        str(record.dagster_event.step_retry_data.error)
         for record in deployment.instance.all_logs(run)
         if record.dagster_event and record.dagster_event.event_type_value == "STEP_UP_FOR_RETRY"
     ]
-    assert not retries
+    assert not retries, retries[0]
     return gone
 
 

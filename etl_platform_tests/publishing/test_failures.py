@@ -8,10 +8,11 @@ import sqlite3
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
 from deltalake.exceptions import DeltaError
 
 from etl_platform.core.errors import PermanentError, SourceUnavailable
-from etl_platform.publishing.failures import Retries, batch_of, run_errors
+from etl_platform.publishing.failures import AfterCrash, Retries, batch_of, run_errors
 
 
 def test_a_transient_error_asks_for_a_retry_that_waits_longer_each_time() -> None:
@@ -54,6 +55,15 @@ def test_a_full_disk_is_worth_another_try(error: Exception) -> None:
         raise error
     with pytest.raises(dg.RetryRequested), run_errors(0, Retries()):
         raise RuntimeError("it failed") from error
+
+
+def test_a_statement_that_was_cancelled_in_the_database_is_not_tried_again() -> None:
+    said = "OSError: [libpq] ERROR: canceling statement due to user request"
+    with pytest.raises(DagsterExecutionInterruptedError), run_errors(0, Retries()):
+        raise SourceUnavailable(said)
+    assert not AfterCrash(max_retries=3)
+    with run_errors(0, Retries()):
+        assert AfterCrash(max_retries=3)
 
 
 def test_an_error_of_another_kind_is_retried_where_that_is_declared() -> None:
