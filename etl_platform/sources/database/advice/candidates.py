@@ -11,6 +11,8 @@ SMALL_TABLE_ROWS = 1_000
 """Tables of fewer rows get no index: they are read in a few pages."""
 _LONGEST_KEY = 4
 _LONGEST_INCLUDE = 5
+_NARROW = 3
+"""Tables of up to so many columns may stand whole in an index, as the two ways of a pair do."""
 
 
 def candidates(usages: Iterable[Usage]) -> tuple[Index, ...]:
@@ -57,9 +59,19 @@ def exists(table: Table, keys: Sequence[Key]) -> bool:
 
 
 def covering(index: Index, usages: Iterable[Usage]) -> Index | None:
-    """The index with what else the statement reads of the table; None where that is too much."""
-    read = [key for use in usages if use.table.id == index.table for key in use.read]
-    more = tuple(key for key in dict.fromkeys(read) if key not in index.keys)
+    """The index with what else the statement reads of the table; None where that is too much.
+
+    Too much are many columns, and all those of a table that has more than a few: such an index is
+    a second copy of the table, written twice for every row.
+    """
+    uses = [use for use in usages if use.table.id == index.table]
+    more = tuple(
+        key for key in dict.fromkeys(key for use in uses for key in use.read)
+        if key not in index.keys
+    )  # fmt: skip
     if not 0 < len(more) <= _LONGEST_INCLUDE:
+        return None
+    columns = uses[0].table.columns
+    if len(columns) > _NARROW and {*columns} <= {key.column for key in (*index.keys, *more)}:
         return None
     return Index(index.table, index.keys, more)

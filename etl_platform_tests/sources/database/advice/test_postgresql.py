@@ -80,6 +80,19 @@ def test_an_index_that_serves_two_queries_is_suggested_once(source: Database) ->
     assert one.size_bytes > 0
 
 
+def test_an_index_carries_what_a_query_reads_besides_but_never_all_of_a_wide_table(
+    filled: PostgresDatabase, source: Database
+) -> None:
+    with filled.connect() as session:
+        visible = "SELECT bool_and(relallvisible = relpages) FROM pg_class WHERE relname = 'orders'"
+        assert session.execute(visible.encode()).fetchone() == (True,)
+    query = "SELECT {} FROM orders WHERE customer_id IN (3, 4, 5, 6)"
+    (some,) = advise(source, [query.format("total, status")], build=True).suggestions
+    assert "(customer_id) INCLUDE (total, status)" in some.create
+    (whole,) = advise(source, [query.format("*")], build=True).suggestions
+    assert "INCLUDE" not in whole.create
+
+
 def test_an_expression_on_a_column_gets_an_index_on_the_expression(source: Database) -> None:
     advice = advise(source, ["SELECT id FROM customers WHERE lower(email) = 'u7@x'"], build=True)
     (one,) = advice.suggestions
@@ -264,6 +277,8 @@ def test_planning_that_takes_too_long_is_stopped(
 def _fill(database: PostgresDatabase) -> None:
     database.execute(*shop.TABLES)
     with database.connect() as session:
+        # Rows are known to be visible to all once their commit is on disk: plans by an index alone.
+        session.execute("SET synchronous_commit = on")
         for table, rows in shop.rows():
             with session.cursor().copy(f"COPY {table} FROM STDIN".encode()) as copy:
                 for row in rows:
